@@ -1,0 +1,50 @@
+#pragma once
+// What the session core is told: requests from outside, with what the store knows about their ids, and time.
+
+#include <cstdint>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "common/base/instant.hpp"
+#include "common/base/ulid.hpp"
+#include "common/model/request.hpp"
+#include "services/state-sync/core/rows.hpp"
+
+namespace throughline::state_sync {
+
+/// Names who waits for a reply; the shell maps it to a NATS message. 0: nobody waits.
+using reply_token = std::uint64_t;
+
+/// A request, read under the session's row lock. `prior` is the stored answer under its id, when there is one.
+struct asked {
+  session_request request;
+  reply_token from = 0;
+  std::optional<answer_row> prior;
+};
+/// A deadline of this tree has passed (`next_deadline`).
+struct time_passed {};
+/// This owner has just loaded the tree after taking its shard: bridge silence is counted afresh, commands without an
+/// answer are repeated.
+struct taken_over {};
+/// The owner's own NATS connection was down or its process paused until now: bridge silence is counted afresh (6.2).
+struct was_deaf {};
+
+using input = std::variant<asked, time_passed, taken_over, was_deaf>;
+
+/// Bounds that are settings.
+struct limits {
+  millis stale_after{300'000};
+  millis ready_timeout{60'000};
+};
+
+/// Time and chance of one `apply`. `now` is the database's clock; `steady` never jumps (bridge silence, retries).
+struct context {
+  instant now;
+  millis steady{0};
+  std::uint64_t epoch = 0;
+  id_source* ids = nullptr;
+  limits bounds;
+};
+
+}  // namespace throughline::state_sync

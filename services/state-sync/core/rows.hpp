@@ -1,0 +1,214 @@
+#pragma once
+// What is kept of a session tree, row by row, as the schema has it. The core decides with these values and names the
+// rows it changed; the store reads and writes them and decides nothing. `shell/` and `schema/` follow this file.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/id.hpp"
+#include "common/base/instant.hpp"
+#include "common/model/agent_event.hpp"
+#include "common/model/event.hpp"
+#include "common/model/interaction.hpp"
+#include "common/model/session.hpp"
+
+namespace throughline::state_sync {
+
+/// Table sessions, one per session; `head` and `last_event_at` stand in session_heads (the narrow row of every write).
+struct session_row {
+  session_id id;
+  session_id root;  ///< own id for a root
+  std::optional<session_id> parent;
+  user_id owner;
+  std::string name;
+  std::string agent_name_wanted;
+  std::string metadata = "{}";
+  instant created;
+  instant updated;
+  agent_status status = agent_status::offline;
+  std::string agent_name;
+  instant agent_since;
+  std::optional<thread_id> zed_thread;
+  std::optional<interaction_id> waiting_interaction;
+  std::optional<request_id> last_request;
+  std::optional<instant> request_started_at;
+  std::uint64_t next_ordinal = 1;  ///< of the next interaction; next_ordinal - 1 is interactions_total
+  bool deleted = false;
+};
+
+/// Table session_heads. `version` is raised by the store with every write of the session.
+struct head_row {
+  session_id id;
+  std::uint64_t epoch = 0;
+  std::uint64_t seq = 0;
+  std::uint64_t version = 0;
+  std::uint64_t acl_version = 0;
+  std::optional<instant> last_event_at;
+  bool open = false;  ///< has an open turn, a queued prompt or an attachment: loaded on takeover (design 3.5)
+};
+
+/// Table threads, key (root, thread).
+struct thread_row {
+  session_id root;
+  thread_id thread;
+  session_id session;
+  bool retired = false;
+};
+
+enum class turn_origin { prompt, editor, unasked };
+
+/// A message id and the hash of the content it ended with: what the replay filter needs of a finished turn (6.1 rule
+/// 3).
+struct entry_digest {
+  message_id id;
+  std::uint64_t length = 0;  ///< bytes
+  std::uint64_t hash = 0;    ///< delta::hash_of the content
+};
+
+/// An entry that has no content so far, and its place among all entries of the turn.
+struct silent_entry {
+  std::size_t place = 0;
+  entry value;
+};
+
+/// Table interactions, key (session, interaction). For an open turn the store rebuilds `record.entries` from the last
+/// fold and the events after it; for a finished one only the digests are loaded (`facts_needed` asks for more).
+struct turn_row {
+  interaction record;
+  turn_origin origin = turn_origin::prompt;
+  std::optional<thread_id> thread;
+  std::vector<silent_entry> silent;
+  std::vector<entry_digest> digests;  ///< of a finished turn
+  /// Typed in the editor: the finished turn's id that the agent tags this one with (6.1 rule 2).
+  std::optional<request_id> taken_over;
+  std::optional<attachment_id> began_on;   ///< attachment at dispatch
+  std::optional<command_id> command;       ///< of its chat_message; absent until sent
+  bool named = false;                      ///< a frame of the agent has named it
+  bool load_retried = false;               ///< sent once more without a thread (6.3)
+  bool in_doubt = false;                   ///< 6.4
+  std::optional<instant> lost_since;       ///< first detach since dispatch or its last own frame
+  std::optional<instant> doubt_since;      ///< start of the clock of a turn in doubt
+  std::optional<instant> last_frame_at;    ///< only kept where a rule needs it across a restart (unasked: 60 s)
+  std::optional<instant> cancel_deadline;  ///< a cancel is on its way
+  std::vector<std::string> cancel_ids;     ///< of callers that wait for the cancel's decision: "user\nid\nfingerprint"
+  std::uint64_t bytes = 0;                 ///< content stored so far (bound: 32 MiB)
+  bool truncated = false;
+  std::uint64_t folded_seq = 0;  ///< events of this turn above it are not in the stored entries
+};
+
+/// Table prompts: the queue, in `place` order.
+struct prompt_row {
+  session_id session;
+  queued_prompt prompt;
+  std::uint64_t place = 0;  ///< an interrupt gets a place before the others
+};
+
+enum class attachment_state { live, superseded, sealed, detached };
+
+/// Table attachments, key attachment; belongs to a root.
+struct attachment_row {
+  attachment_id id;
+  session_id root;
+  std::uint64_t number = 0;
+  bridge_id bridge;
+  std::optional<std::string> instance;
+  attachment_state state = attachment_state::live;
+  bool gate_open = false;
+  std::optional<instant> gate_deadline;
+  std::optional<request_id> open_thread_request;  ///< of its open_thread: a load error under it opens the gate
+  std::optional<instant> ready_at;
+  std::uint64_t applied = 0;  ///< highest number applied
+  instant attached_at;
+  std::optional<instant> superseded_at;
+  std::string token_hash;
+};
+
+enum class command_state { sent, written, not_written };
+enum class command_kind { chat_message, open_thread, cancel_current_turn };
+
+/// Table commands: dispatched and not answered yet, or answered and still needed. The body is built from the turn.
+struct command_row {
+  command_id id;
+  session_id session;
+  attachment_id attachment;
+  command_kind kind = command_kind::chat_message;
+  std::optional<interaction_id> interaction;
+  request_id request;
+  std::optional<thread_id> thread;
+  bool interrupt = false;
+  command_state state = command_state::sent;
+};
+
+struct grant_row {
+  session_id root;
+  grant value;
+};
+
+struct agent_token_row {
+  std::string hash;
+  session_id session;
+  instant created;
+  std::optional<instant> expires;
+};
+
+/// Table answers, key (scope, id): the stored answer of a mutation (5.3). Scope is a session id, or `user:` + user id
+/// for creation.
+struct answer_row {
+  std::string scope;
+  std::string id;
+  std::string fingerprint;
+  int status = 200;
+  std::string body;
+  bool secret = false;  ///< the answer showed a secret: a repeat is `already_issued`
+  instant created;
+};
+
+/// The entries of an open turn as of `seq`, all of them, empty ones included (geometric: written when the events since
+/// the last fold weigh more than the fold would, so that reading an open turn costs at most twice its size).
+struct fold_row {
+  session_id session;
+  interaction_id interaction;
+  std::uint64_t seq = 0;
+  std::shared_ptr<const std::vector<entry>> entries;
+};
+
+/// Everything one decision changes, in one transaction. Rows are whole rows (insert or update by key).
+struct changes {
+  std::vector<event> events;    ///< in seq order per session
+  std::vector<head_row> heads;  ///< every session of the tree that changes in any way, the root always (3.3)
+  std::vector<session_row> sessions;
+  std::vector<thread_row> threads;
+  std::vector<turn_row> turns;
+  std::vector<fold_row> folds;
+  std::vector<prompt_row> prompts;
+  std::vector<std::pair<session_id, interaction_id>> prompts_gone;
+  std::vector<attachment_row> attachments;
+  std::vector<attachment_id> attachments_gone;
+  std::vector<command_row> commands;
+  std::vector<command_id> commands_gone;
+  std::vector<grant_row> grants;
+  std::vector<std::pair<session_id, user_id>> grants_gone;
+  std::vector<agent_token_row> tokens;
+  std::vector<session_id> tokens_gone;  ///< all of the session's
+  std::vector<answer_row> answers;
+
+  bool empty() const { return heads.empty(); }
+};
+
+/// All that a decision about a tree may need, as stored.
+struct tree_rows {
+  std::vector<head_row> heads;
+  std::vector<session_row> sessions;  ///< the root first; deleted ones included
+  std::vector<thread_row> threads;
+  std::vector<turn_row> turns;  ///< open ones with entries; finished ones with digests only
+  std::vector<prompt_row> prompts;
+  std::vector<attachment_row> attachments;  ///< live, superseded and not sealed, and the newest whatever its state
+  std::vector<command_row> commands;
+  std::vector<grant_row> grants;
+  std::vector<agent_token_row> tokens;
+};
+
+}  // namespace throughline::state_sync
