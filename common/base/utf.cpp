@@ -27,10 +27,38 @@ bool is_stripped(std::string_view s, std::size_t i, std::size_t size) {
   return false;
 }
 
+/// True when no byte of the block can begin what `sanitise` strips: nearly all text, found at the speed of memory.
+bool is_plain(std::string_view block) {
+  bool suspect = false;
+  for (const char c : block) {
+    const auto b = static_cast<unsigned char>(c);
+    suspect |= (b < 0x20 && b != '\t' && b != '\n' && b != '\r') || b == 0xC2 || b == 0xEF;
+  }
+  return !suspect;
+}
+
+/// The bytes at the front that need no look at single code points; ends between two of them.
+std::size_t plain_prefix(std::string_view utf8) {
+  constexpr std::size_t block = 256;
+  std::size_t at = 0;
+  while (at < utf8.size() && is_plain(utf8.substr(at, block))) at += block;
+  return at < utf8.size() ? code_point_floor(utf8, at) : utf8.size();
+}
+
 }  // namespace
 
 std::size_t utf16_length(std::string_view utf8) {
   std::size_t units = 0;
+  // Blocks whose sum fits a byte (two units per byte at most) are added many bytes at a time.
+  constexpr std::size_t block = 64;
+  for (; utf8.size() >= block; utf8.remove_prefix(block)) {
+    unsigned char sum = 0;
+    for (std::size_t i = 0; i < block; ++i) {
+      const auto b = byte_at(utf8, i);
+      sum = static_cast<unsigned char>(sum + !is_continuation(b) + (b >= 0xF0));
+    }
+    units += sum;
+  }
   for (const char c : utf8) {
     const auto b = static_cast<unsigned char>(c);
     units += static_cast<std::size_t>(!is_continuation(b)) + static_cast<std::size_t>(b >= 0xF0);
@@ -70,8 +98,8 @@ std::size_t utf16_to_bytes(std::string_view utf8, std::size_t units) {
 }
 
 bool sanitise(std::string& utf8) {
-  std::size_t out = 0;
-  for (std::size_t i = 0; i < utf8.size();) {
+  std::size_t out = plain_prefix(utf8);
+  for (std::size_t i = out; i < utf8.size();) {
     const auto size = std::min(length_of(byte_at(utf8, i)), utf8.size() - i);
     if (!is_stripped(utf8, i, size)) {
       if (out != i)

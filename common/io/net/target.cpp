@@ -1,0 +1,73 @@
+#include "common/io/net/http.hpp"
+
+namespace throughline::io {
+namespace {
+
+int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+bool decode(std::string_view in, bool plus_is_blank, std::string& out) {
+  out.clear();
+  out.reserve(in.size());
+  for (std::size_t i = 0; i < in.size(); ++i) {
+    char c = in[i];
+    if (c == '%') {
+      if (i + 2 >= in.size()) return false;
+      const int high = hex_value(in[i + 1]);
+      const int low = hex_value(in[i + 2]);
+      if (high < 0 || low < 0) return false;
+      c = static_cast<char>(high * 16 + low);
+      i += 2;
+    } else if (c == '+' && plus_is_blank) {
+      c = ' ';
+    }
+    if (c == '\0') return false;
+    out.push_back(c);
+  }
+  return true;
+}
+
+/// Gives the part before `separator` and cuts it off; the last part leaves `rest` without data.
+std::string_view next_part(std::string_view& rest, char separator, bool& more) {
+  const auto at = rest.find(separator);
+  const auto part = rest.substr(0, at);
+  more = at != std::string_view::npos;
+  rest = more ? rest.substr(at + 1) : std::string_view{};
+  return part;
+}
+
+bool parse_query(std::string_view text, http_request& into) {
+  for (bool more = !text.empty(); more;) {
+    const auto part = next_part(text, '&', more);
+    if (part.empty()) continue;
+    const auto equals = part.find('=');
+    auto& [name, value] = into.query.emplace_back();
+    if (!decode(part.substr(0, equals), true, name)) return false;
+    if (equals != std::string_view::npos && !decode(part.substr(equals + 1), true, value)) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+bool parse_target(std::string_view target, http_request& into) {
+  if (target.empty() || target.front() != '/') return false;
+  target = target.substr(0, target.find('#'));
+  const auto question = target.find('?');
+  const auto path = target.substr(0, question);
+  into.path = path;
+  into.segments.clear();
+  into.query.clear();
+  auto rest = path.substr(1);
+  for (bool more = !rest.empty(); more;) {
+    const auto part = next_part(rest, '/', more);
+    if (!decode(part, false, into.segments.emplace_back())) return false;
+  }
+  return question == std::string_view::npos || parse_query(target.substr(question + 1), into);
+}
+
+}  // namespace throughline::io

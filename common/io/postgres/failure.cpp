@@ -1,0 +1,62 @@
+#include <string>
+
+#include "common/io/postgres/database.hpp"
+
+namespace throughline::io {
+namespace {
+
+/// The server ended the session with this error; the connection is gone with it.
+bool ends_session(const std::string& state) {
+  return state.starts_with("08") ||  // connection exceptions
+         state == "57P01" ||         // admin_shutdown
+         state == "57P02" ||         // crash_shutdown
+         state == "57P03" ||         // cannot_connect_now
+         state == "57P05" ||         // idle_session_timeout
+         state == "25P03";           // idle_in_transaction_session_timeout
+}
+
+}  // namespace
+
+failure_kind classify(const std::exception& error) {
+  if (dynamic_cast<const pqxx::in_doubt_error*>(&error) != nullptr) return failure_kind::in_doubt;
+  if (dynamic_cast<const pqxx::broken_connection*>(&error) != nullptr) return failure_kind::connection_lost;
+  const auto* sql = dynamic_cast<const pqxx::sql_error*>(&error);
+  if (sql == nullptr) return failure_kind::environment;
+  const auto state = sql->sqlstate();
+  if (ends_session(state)) return failure_kind::connection_lost;
+  const auto of_class = [&](const char* name) { return state.starts_with(name); };
+  if (of_class("22") || of_class("23") || of_class("54")) return failure_kind::input_fault;
+  return failure_kind::environment;
+}
+
+const char* to_text(failure_kind kind) {
+  switch (kind) {
+    case failure_kind::input_fault:
+      return "input_fault";
+    case failure_kind::environment:
+      return "environment";
+    case failure_kind::connection_lost:
+      return "connection_lost";
+    case failure_kind::in_doubt:
+      return "in_doubt";
+  }
+  return "";
+}
+
+const char* to_text(open_failure kind) {
+  switch (kind) {
+    case open_failure::bad_url:
+      return "bad_url";
+    case open_failure::unreachable:
+      return "unreachable";
+    case open_failure::not_primary:
+      return "not_primary";
+    case open_failure::unsafe_server:
+      return "unsafe_server";
+    case open_failure::settings_refused:
+      return "settings_refused";
+  }
+  return "";
+}
+
+}  // namespace throughline::io

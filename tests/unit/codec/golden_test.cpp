@@ -1,0 +1,184 @@
+// Every golden frame of proto/ through the decoders, and through the schemas beside them: code, frames and documents
+// hold one another.
+
+#include <fstream>
+#include <functional>
+#include <sstream>
+
+#include <doctest/doctest.h>
+#include <simdjson.h>
+
+#include "common/codec/agent_frames.hpp"
+#include "common/codec/parse.hpp"
+#include "common/codec/requests.hpp"
+#include "common/codec/user_frames.hpp"
+#include "tests/unit/codec/json_schema.hpp"
+
+using namespace throughline;
+using namespace throughline::codec;
+
+namespace {
+
+std::string file(const std::string& path) {
+  std::ifstream in(std::string(THROUGHLINE_PROTO) + "/" + path);
+  REQUIRE_MESSAGE(in.good(), path);
+  std::stringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+std::vector<std::string> lines(const std::string& name) {
+  std::istringstream in(file("golden/" + name + ".jsonl"));
+  std::vector<std::string> out;
+  for (std::string line; std::getline(in, line);) out.push_back(line);
+  REQUIRE_FALSE(out.empty());
+  return out;
+}
+
+/// One field of a line that describes a frame.
+std::string field(const std::string& line, const char* name) {
+  simdjson::dom::parser parser;
+  std::string_view value;
+  REQUIRE(parser.parse(line)[name].get(value) == simdjson::SUCCESS);
+  return std::string(value);
+}
+
+test::json_schema schema_of(const std::string& name) {
+  return test::json_schema(file("schemas/" + name + ".json"));
+}
+
+/// What a decoder made of a text: nothing, or its error.
+using decoder = std::function<std::optional<error>(const std::string& text)>;
+
+template <class Decode>
+decoder outcome_of(Decode decode) {
+  return [decode](const std::string& text) -> std::optional<error> {
+    const auto decoded = decode(text);
+    if (decoded) return std::nullopt;
+    if constexpr (requires { decoded.error().what; }) {
+      return decoded.error().what;
+    } else {
+      return decoded.error();
+    }
+  };
+}
+
+void check_valid(const std::string& name, const test::json_schema& s, const decoder& decode) {
+  for (const auto& line : lines(name)) {
+    CAPTURE(line);
+    const auto fault = decode(line);
+    if (fault) FAIL_CHECK(fault->message);
+    CHECK(s.accepts(line));
+  }
+}
+
+void check_invalid(const std::string& name, const test::json_schema& s, const decoder& decode) {
+  for (const auto& line : lines(name)) {
+    CAPTURE(line);
+    const auto text = field(line, "text");
+    const auto fault = decode(text);
+    REQUIRE(fault);
+    CHECK(fault->code == field(line, "code"));
+    CHECK(fault->message.find(field(line, "names")) != std::string::npos);
+    CHECK_FALSE(s.accepts(text));
+  }
+}
+
+result<agent_frame> agent_frame_of(const std::string& text) {
+  return decode_agent_frame(text);
+}
+
+}  // namespace
+
+TEST_CASE("agent frames") {
+  const auto s = schema_of("agent_frames");
+  check_valid("agent_frames.valid", s, [](const std::string& text) -> std::optional<error> {
+    const auto frame = decode_agent_frame(text);
+    if (!frame) return frame.error();
+    if (std::holds_alternative<unknown_event>(frame->what)) return error{"unknown", "taken for an unknown type"};
+    return std::nullopt;
+  });
+  check_valid("agent_frames.ignored", s, [](const std::string& text) -> std::optional<error> {
+    const auto frame = decode_agent_frame(text);
+    if (!frame) return frame.error();
+    if (std::holds_alternative<agent_event>(frame->what)) return error{"known", "taken for a known type"};
+    return std::nullopt;
+  });
+  check_invalid("agent_frames.invalid", s, outcome_of(agent_frame_of));
+}
+
+TEST_CASE("agent commands") {
+  const auto s = schema_of("agent_commands");
+  for (const auto& line : lines("agent_commands.valid")) CHECK_MESSAGE(s.accepts(line), line);
+  const auto golden = lines("agent_commands.valid");
+  const session_id ses("ses_01h2xcejqtf2nbrexx3vqjhp41");
+  const request_id turn("int_01h2xcejqtf2nbrexx3vqjhp41");
+  CHECK(encode_command(agent::chat_message{.message = "List the files.",
+                                           .request = turn,
+                                           .interaction = interaction_id(turn.text()),
+                                           .agent_name = "zed-agent",
+                                           .session = ses}) == golden[0]);
+  CHECK(encode_command(agent::open_thread{thread_id("0198a1b2"), request_id("req_01h2xcejqtf2nbrexx3vqjhp42"),
+                                          "zed-agent", ses}) == golden[1]);
+  CHECK(encode_command(agent::cancel_current_turn{turn, ses}) == golden[2]);
+  CHECK(encode_agent_error("bad_frame", "data.message_id is missing") == golden[3]);
+  CHECK(encode_resume({1, 0}) == golden[4]);
+  CHECK(encode_agent_ack(12) == golden[5]);
+  CHECK_FALSE(s.accepts(R"({"type":"chat_message","data":{"role":"user"}})"));
+}
+
+TEST_CASE("user frames") {
+  const auto s = schema_of("user_frames");
+  check_valid("user_frames.valid", s, outcome_of(decode_user_frame));
+  check_invalid("user_frames.invalid", s, outcome_of(decode_user_frame));
+}
+
+TEST_CASE("frames to viewers") {
+  const auto s = schema_of("events");
+  check_valid("events.valid", s, outcome_of(headers_of_body));
+  check_invalid("events.invalid", s, outcome_of(headers_of_body));
+  for (const auto& line : lines("viewer_frames.valid")) CHECK_MESSAGE(s.accepts(line), line);
+}
+
+TEST_CASE("requests") {
+  const auto s = schema_of("requests");
+  check_valid("requests.valid", s, [](const std::string& text) -> std::optional<error> {
+    const auto message = decode_request(text);
+    if (!message) return message.error();
+    const auto again = std::visit([&](const auto& r) { return encode(r, message->budget); }, message->what);
+    if (again != text) return error{"changed", again};
+    return std::nullopt;
+  });
+  check_invalid("requests.invalid", s, outcome_of(decode_request));
+}
+
+namespace {
+
+/// Lines that hold the whole message as text: an envelope, and bytes behind it.
+template <class Decode>
+void check_envelopes(const std::string& name, const test::json_schema& s, Decode decode) {
+  for (const auto& line : lines(name)) {
+    const auto text = field(line, "text");
+    CAPTURE(text);
+    const auto message = decode(text);
+    if (!message) {
+      FAIL_CHECK(message.error().message);
+      continue;
+    }
+    CHECK(encode(message->what, message->epoch) == text);
+    CHECK(s.accepts(text.substr(0, text.find('\n'))));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("replies, readings and orders") {
+  const auto replies = schema_of("replies");
+  const auto readings = schema_of("readings");
+  const auto orders = schema_of("orders");
+  check_envelopes("replies.valid", replies, decode_reply);
+  check_invalid("replies.invalid", replies, outcome_of(decode_reply));
+  check_envelopes("readings.valid", readings, decode_reading);
+  check_envelopes("orders.valid", orders, decode_order);
+  check_invalid("orders.invalid", orders, outcome_of(decode_order));
+}
