@@ -16,7 +16,8 @@ namespace throughline::state_sync {
 /// Names who waits for a reply; the shell maps it to a NATS message. 0: nobody waits.
 using reply_token = std::uint64_t;
 
-/// A request, read under the session's row lock. `prior` is the stored answer under its id, when there is one.
+/// A request, read under the session's row lock. `prior` is the stored answer under its id, when there is one;
+/// an answer decided earlier in the same transaction counts as stored.
 struct asked {
   session_request request;
   reply_token from = 0;

@@ -39,7 +39,8 @@ struct session_row {
   bool deleted = false;
 };
 
-/// Table session_heads. `version` is raised by the store with every write of the session.
+/// Table session_heads. `version` is the store's: raised with every write of the session, compared as it was loaded,
+/// neither read nor changed by the core.
 struct head_row {
   session_id id;
   std::uint64_t epoch = 0;
@@ -50,12 +51,14 @@ struct head_row {
   bool open = false;  ///< has an open turn, a queued prompt or an attachment: loaded on takeover (design 3.5)
 };
 
-/// Table threads, key (root, thread).
+/// Table threads, key (root, thread). An empty `session` (NULL): announced only, its child session appears with its
+/// first user entry, called `title`.
 struct thread_row {
   session_id root;
   thread_id thread;
   session_id session;
   bool retired = false;
+  std::string title;
 };
 
 enum class turn_origin { prompt, editor, unasked };
@@ -74,29 +77,43 @@ struct silent_entry {
   entry value;
 };
 
-/// Table interactions, key (session, interaction). For an open turn the store rebuilds `record.entries` from the last
-/// fold and the events after it; for a finished one only the digests are loaded (`facts_needed` asks for more).
+/// What one patch event weighs against a fold (see fold_row): its text, and the row and frame around it.
+inline std::uint64_t weight_of(const patch_set& patches) {
+  std::uint64_t weight = 256;
+  for (const auto& p : patches.patches) weight += 64 + p.patch.size();
+  return weight;
+}
+
+/// Table interactions, key (session, interaction).
+/// Loaded: for an open turn `record.entries` (visible ones only) is rebuilt from the last fold and the patch events
+/// after it, and `unfolded_weight` is the sum of their weights; for a finished one `record.entries` is left empty and
+/// only the digests are read (`facts_needed` asks for more).
+/// Written (`changes::turns`): the entries column is written for a finished turn only, in full; for an open turn
+/// `record.entries` is empty and the stored entries stay as they are (a fold_row writes them). `unfolded_weight` is no
+/// column.
 struct turn_row {
   interaction record;
   turn_origin origin = turn_origin::prompt;
   std::optional<thread_id> thread;
+  std::optional<message_id> prompt_message_id;  ///< of a prompt typed in the editor
   std::vector<silent_entry> silent;
   std::vector<entry_digest> digests;  ///< of a finished turn
   /// Typed in the editor: the finished turn's id that the agent tags this one with (6.1 rule 2).
   std::optional<request_id> taken_over;
-  std::optional<attachment_id> began_on;   ///< attachment at dispatch
-  std::optional<command_id> command;       ///< of its chat_message; absent until sent
+  std::optional<command_id> command;       ///< of its chat_message; absent: to be sent (again) at the next readiness
   bool named = false;                      ///< a frame of the agent has named it
+  bool interrupt = false;                  ///< as the prompt was posted
   bool load_retried = false;               ///< sent once more without a thread (6.3)
   bool in_doubt = false;                   ///< 6.4
+  bool end_owed = false;                   ///< finished, but not by the agent's word, which may still come
   std::optional<instant> lost_since;       ///< first detach since dispatch or its last own frame
   std::optional<instant> doubt_since;      ///< start of the clock of a turn in doubt
   std::optional<instant> last_frame_at;    ///< only kept where a rule needs it across a restart (unasked: 60 s)
   std::optional<instant> cancel_deadline;  ///< a cancel is on its way
   std::vector<std::string> cancel_ids;     ///< of callers that wait for the cancel's decision: "user\nid\nfingerprint"
-  std::uint64_t bytes = 0;                 ///< content stored so far (bound: 32 MiB)
-  bool truncated = false;
-  std::uint64_t folded_seq = 0;  ///< events of this turn above it are not in the stored entries
+  bool truncated = false;                  ///< 32 MiB were reached: no more text is stored
+  std::uint64_t folded_seq = 0;            ///< events of this turn above it are not in the stored entries
+  std::uint64_t unfolded_weight = 0;       ///< of those events; counted by the store when it loads
 };
 
 /// Table prompts: the queue, in `place` order.
@@ -120,16 +137,18 @@ struct attachment_row {
   std::optional<instant> gate_deadline;
   std::optional<request_id> open_thread_request;  ///< of its open_thread: a load error under it opens the gate
   std::optional<instant> ready_at;
-  std::uint64_t applied = 0;  ///< highest number applied
+  std::uint64_t applied = 0;                 ///< highest number applied
+  std::optional<std::uint64_t> last_number;  ///< the last its bridge will ever hand over: told by detach or seal
   instant attached_at;
   std::optional<instant> superseded_at;
   std::string token_hash;
 };
 
-enum class command_state { sent, written, not_written };
+enum class command_state { sent, written };
 enum class command_kind { chat_message, open_thread, cancel_current_turn };
 
-/// Table commands: dispatched and not answered yet, or answered and still needed. The body is built from the turn.
+/// Table commands: sent and not answered yet, or a chat_message that was written and whose turn is open. One known not
+/// to have been written is deleted. The body is built from the turn.
 struct command_row {
   command_id id;
   session_id session;
@@ -166,8 +185,9 @@ struct answer_row {
   instant created;
 };
 
-/// The entries of an open turn as of `seq`, all of them, empty ones included (geometric: written when the events since
-/// the last fold weigh more than the fold would, so that reading an open turn costs at most twice its size).
+/// The visible entries of an open turn as of `seq`: the store writes them to the interaction's entries column and sets
+/// its folded_seq (geometric: made when the events since the last fold weigh more than the fold would, so that reading
+/// an open turn costs at most twice its size).
 struct fold_row {
   session_id session;
   interaction_id interaction;
@@ -205,7 +225,7 @@ struct tree_rows {
   std::vector<thread_row> threads;
   std::vector<turn_row> turns;  ///< open ones with entries; finished ones with digests only
   std::vector<prompt_row> prompts;
-  std::vector<attachment_row> attachments;  ///< live, superseded and not sealed, and the newest whatever its state
+  std::vector<attachment_row> attachments;  ///< all of the root (the core keeps the newest few)
   std::vector<command_row> commands;
   std::vector<grant_row> grants;
   std::vector<agent_token_row> tokens;

@@ -1,0 +1,76 @@
+#include <ranges>
+#include <utility>
+
+#include "common/codec/render.hpp"
+#include "services/state-sync/core/answers.hpp"
+#include "services/state-sync/core/mutations.hpp"
+
+namespace throughline::state_sync {
+namespace {
+
+/// Null when the caller may not, has been answered before, or means a child session, which has what its root has.
+member* admit_on_root(step& s, const asked& ask, const session_id& id, const caller& by, right needed) {
+  auto* m = admit(s, ask, id, by, needed);
+  if (!m || answered_before(s, ask, scope_of(id), by)) return nullptr;
+  if (m->is_root()) return m;
+  settle(s, ask.from, *m, scope_of(id), by,
+         {409, codec::error_body("child_session", "A child session has the grants and tokens of its root.")});
+  return nullptr;
+}
+
+void access_changed(step& s, member& root) {
+  ++root.head.acl_version;
+  s.head_changed(root);
+  for (const auto& m : s.tree.members | std::views::values) {
+    if (!m.row.deleted) s.notify(notice::kind::access_changed, m.id());
+  }
+}
+
+}  // namespace
+
+void on_put_grant(step& s, const asked& ask, const put_grant& g) {
+  auto* root = admit_on_root(s, ask, g.session, g.by, right::own);
+  if (!root) return;
+  const grant value{g.grantee, g.what};
+  const auto before = s.tree.grants.find(g.grantee);
+  if (before == s.tree.grants.end() || before->second != g.what) {
+    s.tree.grants[g.grantee] = g.what;
+    s.out.writes.grants.push_back({root->id(), value});
+    access_changed(s, *root);
+  }
+  settle(s, ask.from, *root, scope_of(g.session), g.by, {200, codec::grant_body(value)});
+}
+
+void on_delete_grant(step& s, const asked& ask, const delete_grant& g) {
+  auto* root = admit_on_root(s, ask, g.session, g.by, right::own);
+  if (!root) return;
+  if (s.tree.grants.erase(g.grantee) > 0) {
+    s.out.writes.grants_gone.emplace_back(root->id(), g.grantee);
+    access_changed(s, *root);
+  }
+  settle(s, ask.from, *root, scope_of(g.session), g.by, {204, {}});
+}
+
+void on_mint_token(step& s, const asked& ask, const mint_agent_token& m) {
+  auto* root = admit_on_root(s, ask, m.session, m.by, right::steer);
+  if (!root) return;
+  agent_token_row row{.hash = m.token_hash, .session = m.session, .created = s.at.now};
+  if (m.ttl) row.expires = s.at.now + *m.ttl;
+  s.out.writes.tokens.push_back(row);
+  auto body = codec::agent_token_body(m.session, row.expires);
+  s.tree.tokens.insert_or_assign(m.token_hash, std::move(row));
+  settle(s, ask.from, *root, scope_of(m.session), m.by, {201, std::move(body), true});
+}
+
+void on_revoke_tokens(step& s, const asked& ask, const revoke_agent_tokens& r) {
+  auto* root = admit_on_root(s, ask, r.session, r.by, right::steer);
+  if (!root) return;
+  s.tree.tokens.clear();
+  s.out.writes.tokens_gone.push_back(root->id());
+  for (const auto& [id, a] : s.tree.attachments) {
+    if (a.state == attachment_state::live) s.order(a.bridge, close_attachment{id, 1008, "token revoked"});
+  }
+  settle(s, ask.from, *root, scope_of(r.session), r.by, {204, {}});
+}
+
+}  // namespace throughline::state_sync

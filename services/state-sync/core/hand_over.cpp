@@ -1,0 +1,97 @@
+#include "services/state-sync/core/hand_over.hpp"
+
+#include <algorithm>
+#include <ranges>
+
+#include "services/state-sync/core/attachments.hpp"
+#include "services/state-sync/core/commands.hpp"
+#include "services/state-sync/core/frames.hpp"
+#include "services/state-sync/core/resolver.hpp"
+
+namespace throughline::state_sync {
+namespace {
+
+/// How long a bridge waits before it asks again while an older attachment is being sealed.
+constexpr std::uint32_t seal_poll_ms = 50;
+
+void heard(step& s, attachment_row& a) {
+  if (s.tree.newest() != &a) return;
+  s.tree.heard_at = s.at.steady;
+  if (a.state == attachment_state::detached && !a.last_number) revive(s, a);
+}
+
+void number_applied(step& s, attachment_row& a, std::uint64_t number) {
+  a.applied = number;
+  s.changed(a);
+}
+
+void note_life(step& s) {
+  auto& root = *s.tree.root();
+  root.head.last_event_at = s.at.now;
+  s.head_changed(root);
+}
+
+/// Late frames of an older socket may have bound the thread that the newest socket should have been told to open (5.5).
+void open_thread_late(step& s, const attachment_row& spoke) {
+  auto* over = s.tree.connected();
+  if (!over || over == &spoke || over->gate_open || over->open_thread_request) return;
+  send_open_thread(s, *over);
+}
+
+/// Applies what follows in order; says where the bridge goes on.
+hand_over_result apply_frames(step& s, attachment_row& a, const std::vector<numbered_frame>& frames) {
+  const auto before = a.applied;
+  for (const auto& f : frames) {
+    if (f.number <= a.applied) continue;
+    if (f.number != a.applied + 1) return {hand_over_status::expected, a.applied + 1, {}};
+    note_life(s);
+    const auto done = f.event ? apply_frame(s, a, *f.event) : verdict::applied;
+    if (done == verdict::need_full) return {hand_over_status::need_full, f.number, {}};
+    if (done == verdict::unread) {
+      if (a.applied == before) throw broken_invariant{"a finished turn was needed and not read"};
+      return {hand_over_status::expected, f.number, {}};
+    }
+    number_applied(s, a, f.number);
+  }
+  return {hand_over_status::applied, a.applied, {}};
+}
+
+}  // namespace
+
+void on_hand_over(step& s, reply_token from, const hand_over& h) {
+  const auto found = s.tree.attachments.find(h.attachment);
+  if (found == s.tree.attachments.end() || !s.tree.root()) {
+    return s.reply(from, hand_over_result{hand_over_status::unknown, 0, {}});
+  }
+  auto& a = found->second;
+  for (auto& old : s.tree.attachments | std::views::values) seal_when_done(s, old);
+  if (a.state == attachment_state::sealed) {
+    const bool all_known = h.frames.empty() || h.frames.back().number <= a.applied;
+    const auto status = all_known ? hand_over_status::applied : hand_over_status::superseded;
+    return s.reply(from, hand_over_result{status, a.applied, {}});
+  }
+  heard(s, a);
+  if (awaits_seal(s.tree, a)) return s.reply(from, deferred{deferral::busy, seal_poll_ms});
+  if (h.acknowledged > a.applied) number_applied(s, a, h.acknowledged);
+  auto result = apply_frames(s, a, h.frames);
+  open_thread_late(s, a);
+  seal_when_done(s, a);
+  s.reply(from, std::move(result));
+}
+
+std::vector<std::pair<session_id, interaction_id>> facts_of(tree_state& tree, const hand_over& h) {
+  std::vector<std::pair<session_id, interaction_id>> out;
+  const auto found = tree.attachments.find(h.attachment);
+  if (found == tree.attachments.end()) return out;
+  const auto applied = std::max(found->second.applied, h.acknowledged);
+  for (const auto& f : h.frames) {
+    if (f.number <= applied || !f.event) continue;
+    for (const auto* t : unread_for(tree, *f.event)) {
+      std::pair key{t->row.record.session, t->id()};
+      if (std::ranges::find(out, key) == out.end()) out.push_back(std::move(key));
+    }
+  }
+  return out;
+}
+
+}  // namespace throughline::state_sync

@@ -1,0 +1,16 @@
+#pragma once
+// What people do to a session other than prompting and cancelling (design 5.2, 5.3).
+
+#include "services/state-sync/core/step.hpp"
+
+namespace throughline::state_sync {
+
+void on_create(step& s, const asked& ask, const create_session& c);
+void on_rename(step& s, const asked& ask, const rename_session& r);
+void on_delete(step& s, const asked& ask, const delete_session& d);
+void on_put_grant(step& s, const asked& ask, const put_grant& g);
+void on_delete_grant(step& s, const asked& ask, const delete_grant& g);
+void on_mint_token(step& s, const asked& ask, const mint_agent_token& m);
+void on_revoke_tokens(step& s, const asked& ask, const revoke_agent_tokens& r);
+
+}  // namespace throughline::state_sync

@@ -1,0 +1,107 @@
+#include "services/state-sync/core/resolver.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/delta/text.hpp"
+
+namespace throughline::state_sync {
+namespace {
+
+/// The content with this length and hash that an earlier frame of the same thread and message id left in some turn.
+const std::string* base_of(tree_state& tree, const agent::message_added& m) {
+  const auto& base = *m.content.base;
+  for (const auto* turns : {&tree.open, &tree.finished_loaded}) {
+    for (const auto* t : *turns) {
+      if (t->row.thread != m.thread && t->id().text() != m.request.text()) continue;
+      if (const auto* text = t->text.content_of(m.message, base.length, base.hash)) return text;
+    }
+  }
+  return nullptr;
+}
+
+bool is_replay(tree_state& tree, const agent::message_added& m) {
+  const auto* known = tree.entries_known(m.thread, m.message);
+  if (!known) return false;
+  const auto content = whole_content(tree, m);
+  if (!content) return false;
+  const auto hash = delta::hash_of(*content);
+  return std::ranges::any_of(*known, [&](const auto& k) { return k.length == content->size() && k.hash == hash; });
+}
+
+belonging of_turn(turn& t) {
+  return {t.open() ? ruling::open_turn : ruling::finished_turn, &t};
+}
+
+/// Rule 2: the id of a finished turn, perhaps taken over by one that was typed in the editor.
+belonging of_finished(tree_state& tree, turn& t, const claim& c) {
+  auto* taker = tree.taker_of(*c.request, c.thread);
+  if (!taker || (c.output && has_message(t, c.output->message))) return of_turn(t);
+  // An end that the finished turn still owes is not the end of a later one that has said nothing (P-G4).
+  if (!c.output && t.row.end_owed && taker->open() && taker->text.visible_count() == 0) return of_turn(t);
+  return of_turn(*taker);
+}
+
+belonging by_thread(tree_state& tree, const claim& c) {
+  const auto found = c.thread ? tree.threads.find(*c.thread) : tree.threads.end();
+  if (found == tree.threads.end() || found->second.session.empty()) return {};
+  if (c.output && is_replay(tree, *c.output)) return {ruling::replay};
+  if (auto* t = tree.open_turn_on(*c.thread)) return {ruling::open_turn, t};
+  return {found->second.retired ? ruling::unknown : ruling::no_turn};
+}
+
+bool is_unread(const turn* t) {
+  return t && !t->open() && !t->loaded;
+}
+
+void add_named(tree_state& tree, const thread_id& thread, const request_id& request, std::vector<turn*>& out) {
+  auto* t = tree.turn_named(request);
+  if (!t || t->open()) return;
+  if (is_unread(t)) out.push_back(t);
+  if (auto* taker = tree.taker_of(request, &thread); is_unread(taker)) out.push_back(taker);
+}
+
+void add_base(tree_state& tree, const agent::message_added& m, std::vector<turn*>& out) {
+  if (!m.content.base) return;
+  const auto* known = tree.entries_known(m.thread, m.message);
+  if (!known) return;
+  for (const auto& k : *known) {
+    if (k.length != m.content.base->length || k.hash != m.content.base->hash) continue;
+    if (auto* t = tree.find_turn(k.turn); is_unread(t)) out.push_back(t);
+    return;
+  }
+}
+
+}  // namespace
+
+belonging resolve(tree_state& tree, const claim& c) {
+  auto* named = c.request && !c.request->empty() ? tree.turn_named(*c.request) : nullptr;
+  if (!named) return by_thread(tree, c);
+  return named->open() ? of_turn(*named) : of_finished(tree, *named, c);
+}
+
+bool is_bound(const tree_state& tree, const thread_id& thread) {
+  const auto found = tree.threads.find(thread);
+  return found != tree.threads.end() && !found->second.session.empty() && !found->second.retired;
+}
+
+std::optional<std::string> whole_content(tree_state& tree, const agent::message_added& m) {
+  if (!m.content.base) return m.content.text;
+  const auto* base = base_of(tree, m);
+  if (!base) return std::nullopt;
+  auto whole = delta::apply(*base, m.content.base->hash, m.content);
+  return whole ? std::optional(std::move(*whole)) : std::nullopt;
+}
+
+std::vector<turn*> unread_for(tree_state& tree, const agent_event& frame) {
+  std::vector<turn*> out;
+  if (const auto* m = std::get_if<agent::message_added>(&frame)) {
+    add_named(tree, m->thread, m->request, out);
+    add_base(tree, *m, out);
+  } else if (const auto* c = std::get_if<agent::message_completed>(&frame)) {
+    add_named(tree, c->thread, c->request, out);
+  }
+  return out;
+}
+
+}  // namespace throughline::state_sync

@@ -1,0 +1,208 @@
+#include "services/state-sync/shell/order_desk.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "common/codec/requests.hpp"
+#include "common/codec/subjects.hpp"
+#include "services/state-sync/shell/pending_input.hpp"
+
+namespace throughline::state_sync {
+namespace {
+
+constexpr std::chrono::milliseconds answer_max{1000};
+constexpr std::chrono::milliseconds pause_max{5000};
+/// A bridge that has not answered for so long is gone; the silence rule has detached its attachments (6.2).
+constexpr std::chrono::minutes order_age_max{5};
+constexpr std::size_t orders_per_attachment_max = 1024;
+
+const attachment_id& attachment_of(const bridge_order& o) {
+  return std::visit([](const auto& x) -> const attachment_id& { return x.attachment; }, o);
+}
+
+/// A word that means nothing to a socket that has been superseded. Whether a prompt was written still matters: one that
+/// was not is sent again (6.3).
+bool dies_with_socket(const bridge_order& o) {
+  const auto* write = std::get_if<write_command>(&o);
+  return write != nullptr && !std::holds_alternative<agent::chat_message>(write->body);
+}
+
+std::chrono::milliseconds pause_after(unsigned tries) {
+  return std::min(answer_max * (1u << std::min(tries - 1, 3u)), pause_max);
+}
+
+}  // namespace
+
+order_desk::order_desk(io::nats_link& link, const probe& counts, report tell)
+    : link_(link), probe_(counts), tell_(std::move(tell)), thread_([this] { run(); }) {}
+
+order_desk::~order_desk() {
+  {
+    const std::lock_guard hold(guard_);
+    stopping_ = true;
+    changed_.notify_all();
+  }
+  thread_.join();
+}
+
+void order_desk::give(order what, std::uint64_t epoch) {
+  const std::lock_guard hold(guard_);
+  auto& l = lanes_[attachment_of(what.what).text()];
+  if (const auto* write = std::get_if<write_command>(&what.what)) {
+    const bool known = std::any_of(l.orders.begin(), l.orders.end(), [&](const waiting& w) {
+      const auto* other = std::get_if<write_command>(&w.what.what);
+      return other != nullptr && other->command == write->command;
+    });
+    // Above the bound the owner's own repeats after a reload bring it back.
+    if (known || l.orders.size() >= orders_per_attachment_max) return;
+    if (l.orders.empty()) restart(l);
+    l.orders.push_back({std::move(what), epoch, clock::now(), 0});
+  } else {
+    // A superseded bridge is stopped before it is asked what it wrote; one that is to close will not be asked.
+    const bool closes = std::holds_alternative<close_attachment>(what.what);
+    std::erase_if(l.orders, [&](const waiting& w) {
+      const bool is_write = std::holds_alternative<write_command>(w.what.what);
+      return is_write ? closes || dies_with_socket(w.what.what) : w.what.what.index() == what.what.index();
+    });
+    restart(l);
+    l.orders.push_front({std::move(what), epoch, clock::now(), 0});
+  }
+  changed_.notify_all();
+}
+
+void order_desk::restart(lane& l) {
+  l.generation = ++generations_;
+  l.asked = false;
+  l.next_try = {};
+}
+
+void order_desk::attachment_is(const attachment_id& id, attachment_state state) {
+  if (state == attachment_state::sealed) return attachment_gone(id);
+  if (state != attachment_state::superseded) return;
+  const std::lock_guard hold(guard_);
+  const auto found = lanes_.find(id.text());
+  if (found == lanes_.end()) return;
+  auto& l = found->second;
+  std::erase_if(l.orders, [](const waiting& w) { return dies_with_socket(w.what.what); });
+  restart(l);
+  if (l.orders.empty()) lanes_.erase(found);
+}
+
+void order_desk::attachment_gone(const attachment_id& id) {
+  const std::lock_guard hold(guard_);
+  const auto found = lanes_.find(id.text());
+  if (found == lanes_.end()) return;
+  // The order to close it outlives the attachment's row.
+  std::erase_if(found->second.orders,
+                [](const waiting& w) { return !std::holds_alternative<close_attachment>(w.what.what); });
+  found->second.generation = ++generations_;
+  found->second.asked = false;
+  if (found->second.orders.empty()) lanes_.erase(found);
+}
+
+void order_desk::command_gone(const command_id& id) {
+  const std::lock_guard hold(guard_);
+  for (auto at = lanes_.begin(); at != lanes_.end(); ++at) {
+    auto& l = at->second;
+    const auto found = std::find_if(l.orders.begin(), l.orders.end(), [&](const waiting& w) {
+      const auto* write = std::get_if<write_command>(&w.what.what);
+      return write != nullptr && write->command == id;
+    });
+    if (found == l.orders.end()) continue;
+    if (found == l.orders.begin()) {
+      take_off(l);
+    } else {
+      l.orders.erase(found);
+    }
+    if (l.orders.empty()) lanes_.erase(at);
+    changed_.notify_all();
+    return;
+  }
+}
+
+void order_desk::forget(shard_number shard) {
+  const std::lock_guard hold(guard_);
+  std::erase_if(
+      lanes_, [shard](const auto& named) { return shard_or_zero(named.second.orders.front().what.session) == shard; });
+}
+
+void order_desk::run() {
+  std::unique_lock hold(guard_);
+  while (!stopping_) {
+    const auto next = send_due(hold);
+    if (!stopping_) changed_.wait_until(hold, next);
+  }
+}
+
+order_desk::clock::time_point order_desk::send_due(std::unique_lock<std::mutex>& hold) {
+  struct due_order {
+    lane_key key;
+    std::uint64_t generation;
+    waiting what;
+  };
+  const auto now = clock::now();
+  auto next = now + pause_max;
+  std::vector<due_order> due;
+  for (auto at = lanes_.begin(); at != lanes_.end();) {
+    auto& l = at->second;
+    while (!l.orders.empty() && !l.asked && now - l.orders.front().since > order_age_max) take_off(l);
+    if (l.orders.empty()) {
+      at = lanes_.erase(at);
+      continue;
+    }
+    if (!l.asked && l.next_try <= now) {
+      l.asked = true;
+      l.sent_at = now;
+      ++l.orders.front().tries;
+      due.push_back({at->first, l.generation, l.orders.front()});
+    } else if (!l.asked) {
+      next = std::min(next, l.next_try);
+    }
+    ++at;
+  }
+  hold.unlock();
+  for (const auto& d : due) send(d.key, d.generation, d.what);
+  hold.lock();
+  return due.empty() ? next : clock::now();
+}
+
+void order_desk::send(const lane_key& key, std::uint64_t generation, const waiting& what) {
+  probe_.order_sent();
+  const auto* write = std::get_if<write_command>(&what.what.what);
+  const auto command = write ? std::optional(write->command) : std::nullopt;
+  link_
+      .request({codec::bridge_subject(what.what.to), {}}, {}, codec::encode(what.what.what, what.epoch), answer_max,
+               [this, key, about = question{what.what.session, generation, command}](result<io::message> answer) {
+                 answered(key, about, std::move(answer));
+               })
+      .release();
+}
+
+void order_desk::answered(const lane_key& key, const question& about, result<io::message> answer) {
+  const auto said = answer ? codec::decode_outcome(answer->body) : fail(answer.error().code, answer.error().message);
+  // The bridge does not know the attachment, now: the silence rule decides, and the command stays unanswered.
+  const bool decided = said && (!about.command || *said != order_outcome::unknown);
+  {
+    const std::lock_guard hold(guard_);
+    const auto found = lanes_.find(key);
+    if (found != lanes_.end() && found->second.generation == about.generation) {
+      auto& l = found->second;
+      l.asked = false;
+      l.next_try = l.sent_at + pause_after(l.orders.front().tries);
+      if (decided) take_off(l);
+      if (l.orders.empty()) lanes_.erase(found);
+      changed_.notify_all();
+    }
+  }
+  // Told even when the lane has moved on: what was written stays written.
+  if (!decided || !about.command) return;
+  tell_(command_outcome{about.session, attachment_id{key}, *about.command, *said == order_outcome::written});
+}
+
+void order_desk::take_off(lane& l) {
+  l.orders.pop_front();
+  restart(l);
+}
+
+}  // namespace throughline::state_sync

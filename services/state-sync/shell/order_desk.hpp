@@ -1,0 +1,84 @@
+#pragma once
+// Orders to agent-bridges: sent after their commit, repeated until answered (design 6.3). The orders of one attachment
+// go out one after the other, so that the agent gets its commands in order. Any thread; a thread of its own repeats.
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "common/base/ulid.hpp"
+#include "common/io/nats/nats_link.hpp"
+#include "services/state-sync/core/decision.hpp"
+#include "services/state-sync/shell/probe.hpp"
+
+namespace throughline::state_sync {
+
+class order_desk {
+ public:
+  /// Takes what became of a command: an input for the session's tree.
+  using report = std::function<void(command_outcome)>;
+
+  order_desk(io::nats_link& link, const probe& counts, report tell);
+  ~order_desk();  ///< stops; the link must have been stopped before
+  order_desk(const order_desk&) = delete;
+  order_desk& operator=(const order_desk&) = delete;
+
+  void give(order what, std::uint64_t epoch);
+  /// Committed states of attachments: what a sealed or removed one still waits for is void; of a superseded one only
+  /// prompts are still asked for, for one that was not written is sent again.
+  void attachment_is(const attachment_id& id, attachment_state state);
+  void attachment_gone(const attachment_id& id);
+  /// Nobody needs it written any more.
+  void command_gone(const command_id& id);
+  /// The shard has another owner now.
+  void forget(shard_number shard);
+
+ private:
+  using clock = std::chrono::steady_clock;
+  struct waiting {
+    order what;
+    std::uint64_t epoch = 0;
+    clock::time_point since;
+    unsigned tries = 0;
+  };
+  struct lane {  ///< of one attachment
+    std::deque<waiting> orders;
+    bool asked = false;            ///< the first one is on its way
+    std::uint64_t generation = 0;  ///< of the first one: answers to others are late
+    clock::time_point sent_at;
+    clock::time_point next_try;
+  };
+  using lane_key = std::string;  ///< the attachment's id
+  struct question {              ///< what an answer is about
+    session_id session;
+    std::uint64_t generation = 0;
+    std::optional<command_id> command;  ///< of a write
+  };
+
+  void run();
+  clock::time_point send_due(std::unique_lock<std::mutex>& hold);
+  void send(const lane_key& key, std::uint64_t generation, const waiting& what);
+  void answered(const lane_key& key, const question& about, result<io::message> answer);
+  void restart(lane& l);  ///< its first order is asked now, whatever was asked before
+  void take_off(lane& l);
+
+  io::nats_link& link_;
+  const probe& probe_;
+  const report tell_;
+  std::mutex guard_;
+  std::condition_variable changed_;
+  std::unordered_map<lane_key, lane> lanes_;
+  std::uint64_t generations_ = 0;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace throughline::state_sync

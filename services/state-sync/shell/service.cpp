@@ -1,0 +1,186 @@
+#include "services/state-sync/shell/service.hpp"
+
+#include <array>
+#include <utility>
+
+#include "common/ops/health.hpp"
+#include "common/ops/log.hpp"
+#include "common/ops/metrics.hpp"
+#include "common/ops/ops_server.hpp"
+#include "services/state-sync/shell/front.hpp"
+#include "services/state-sync/shell/order_desk.hpp"
+#include "services/state-sync/shell/ownership.hpp"
+#include "services/state-sync/shell/publisher.hpp"
+#include "services/state-sync/shell/reader_pool.hpp"
+#include "services/state-sync/shell/reply_desk.hpp"
+#include "services/state-sync/shell/schema_gate.hpp"
+#include "services/state-sync/shell/writer.hpp"
+
+namespace throughline::state_sync {
+namespace {
+
+constexpr std::chrono::milliseconds database_pause{500};
+
+}  // namespace
+
+/// In the order in which they are built; each uses only what stands above it, but for the callbacks, which run after
+/// `serve` and end in `drain`.
+struct service::parts {
+  explicit parts(const service_settings& s)
+      : database(s.database), ops_port(ready, metrics), link(s.nats), replies(link), process(clock::now()) {}
+
+  using clock = std::chrono::steady_clock;
+
+  ops::metrics_registry metrics;
+  ops::readiness ready{"nats", "database", "schema", "serving"};
+  probe counts{metrics};
+  io::database database;
+  ops::ops_server ops_port;
+  io::nats_link link;
+  reply_desk replies;
+  pulse process;
+  std::unique_ptr<order_desk> orders;
+  std::unique_ptr<publisher> out;
+  std::unique_ptr<ownership> shards;
+  std::vector<std::unique_ptr<writer>> writers;
+  std::unique_ptr<reader_pool> readers;
+  std::unique_ptr<front> door;
+
+  void build(const service_settings& s);
+  void tell_writers(const std::vector<shard_number>& changed, bool taken);
+  void count_shards(const std::vector<shard_number>& changed, bool taken);
+  void outcome_known(command_outcome what);
+  void deaf_until_now();
+
+  std::array<bool, shard_count> held{};
+};
+
+void service::parts::build(const service_settings& s) {
+  orders = std::make_unique<order_desk>(link, counts, [this](command_outcome o) { outcome_known(std::move(o)); });
+  out = std::make_unique<publisher>(link, *orders, replies, counts);
+  shards = std::make_unique<ownership>(database,
+                                       ownership::callbacks{[this](const auto& taken) { tell_writers(taken, true); },
+                                                            [this](const auto& lost) { tell_writers(lost, false); },
+                                                            [this](bool up, const std::string& why) {
+                                                              up ? ready.met("database") : ready.unmet("database", why);
+                                                            }});
+  const auto serving = [this](shard_number shard) { return shards->serving(shard); };
+  std::vector<writer*> by_number;
+  for (std::size_t i = 0; i < probe::writers_max; ++i) {
+    writers.push_back(std::make_unique<writer>(i, writer_surroundings{database, *out, replies, counts, process, serving,
+                                                                      [this] { return link.connected(); }, s.bounds}));
+    by_number.push_back(writers.back().get());
+  }
+  readers = std::make_unique<reader_pool>(database, link, counts, s.snapshot_budget);
+  door = std::make_unique<front>(front::rooms{link, by_number, *readers, replies, counts, process, serving});
+}
+
+void service::parts::count_shards(const std::vector<shard_number>& changed, bool taken) {
+  for (const auto shard : changed) held[shard] = taken;
+  std::size_t n = 0;
+  for (const bool h : held) n += h ? 1 : 0;
+  counts.shards_held(n);
+}
+
+void service::parts::tell_writers(const std::vector<shard_number>& changed, bool taken) {
+  count_shards(changed, taken);
+  if (!taken) {
+    door->release(changed);
+    for (const auto shard : changed) orders->forget(shard);
+  }
+  std::vector<std::vector<shard_number>> of(writers.size());
+  for (const auto shard : changed) of[shard % writers.size()].push_back(shard);
+  for (std::size_t i = 0; i < writers.size(); ++i) {
+    if (of[i].empty()) continue;
+    taken ? writers[i]->shards_taken(std::move(of[i])) : writers[i]->shards_lost(std::move(of[i]));
+  }
+  if (taken) door->take(changed);
+}
+
+void service::parts::outcome_known(command_outcome what) {
+  pending_input input;
+  input.to = what.session;
+  input.received = clock::now();
+  auto& owner = door->writer_of(shard_or_zero(input.to));
+  input.what = asked{std::move(what), 0, std::nullopt};
+  // When too much waits, a reload asks the bridge again: it answers as it did the first time.
+  if (!owner.offer(input)) counts.input_put_off();
+}
+
+void service::parts::deaf_until_now() {
+  for (const auto& w : writers) w->was_deaf_until_now();
+}
+
+service::service(service_settings settings, ops::shutdown_signal& stop)
+    : settings_(std::move(settings)), stop_(stop), parts_(std::make_unique<parts>(settings_)) {}
+
+service::~service() = default;
+
+int service::run() {
+  const auto port = parts_->ops_port.start(settings_.ops_listen);
+  if (!port) {
+    ops::log::error("ops_port_failed", {{"why", port.error().message}});
+    return 1;
+  }
+  ops::log::info("started", {{"ops_port", *port}});
+  const auto status = wait_for_database();
+  if (status != 0 || stop_.requested()) return status;
+  serve();
+  drain();
+  return 0;
+}
+
+/// An unreachable database is no start-up error: the process waits for it. An older schema or an unsafe server is one.
+int service::wait_for_database() {
+  std::string last;
+  while (!stop_.requested()) {
+    const auto fault = check_database(parts_->database, settings_.migrate_first);
+    if (!fault) break;
+    parts_->ready.unmet(fault->condition, fault->reason);
+    if (fault->reason != last) ops::log::warn("not_serving", {{"why", fault->reason}});
+    if (fault->fatal) return *fault->fatal;
+    last = fault->reason;
+    stop_.wait_for(database_pause);
+  }
+  parts_->ready.met("schema");
+  return 0;
+}
+
+void service::serve() {
+  auto& p = *parts_;
+  p.build(settings_);
+  p.link.on_connected([&p] {
+    p.ready.met("nats");
+    p.deaf_until_now();
+    ops::log::info("nats_connected");
+  });
+  p.link.on_disconnected([&p] {
+    p.ready.unmet("nats", "disconnected");
+    ops::log::warn("nats_disconnected");
+  });
+  p.ready.unmet("nats", "not connected yet");
+  p.link.start();
+  p.ready.met("serving");
+  p.door->open();
+  p.shards->start();
+  while (!stop_.wait_for(pulse::tick_interval)) {
+    if (!p.process.tick(parts::clock::now())) continue;
+    ops::log::warn("process_was_paused");
+    p.deaf_until_now();
+  }
+}
+
+/// Stops taking, finishes what was taken, gives the shards up.
+void service::drain() {
+  auto& p = *parts_;
+  ops::log::info("draining");
+  p.ready.unmet("serving", "draining");
+  p.door->close();
+  for (const auto& w : p.writers) w->stop();
+  p.shards->stop();
+  p.readers->stop();
+  p.link.stop();
+  ops::log::info("stopped");
+}
+
+}  // namespace throughline::state_sync

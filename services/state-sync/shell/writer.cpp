@@ -1,0 +1,198 @@
+#include "services/state-sync/shell/writer.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "common/ops/log.hpp"
+#include "services/state-sync/shell/store/takeover.hpp"
+
+namespace throughline::state_sync {
+namespace {
+
+constexpr inbox_bounds inbox_max{16'384, std::size_t{64} << 20};
+constexpr inbox_bounds batch_max{512, std::size_t{4} << 20};
+constexpr std::size_t idle_trees_max = 20'000;
+constexpr std::chrono::milliseconds longest_wait{500};
+/// Open trees that are not in memory are looked for this often: what a replaced owner committed at its last moment.
+constexpr std::chrono::seconds look_interval{10};
+
+pending_input own_input(const session_id& root, input what) {
+  pending_input p;
+  p.to = root;
+  p.what = std::move(what);
+  return p;
+}
+
+}  // namespace
+
+writer::writer(std::size_t number, writer_surroundings around)
+    : number_(number),
+      around_(std::move(around)),
+      inbox_(inbox_max),
+      trees_(idle_trees_max),
+      ids_(system_entropy()),
+      committer_(trees_, ids_),
+      thread_([this] { run(); }) {}
+
+writer::~writer() {
+  stop();
+}
+
+void writer::stop() {
+  inbox_.close();
+  if (thread_.joinable()) thread_.join();
+}
+
+bool writer::offer(pending_input& input) {
+  const auto weight = input.weight;
+  item wrapped(std::move(input));
+  if (inbox_.put(wrapped, weight)) return true;
+  input = std::move(std::get<pending_input>(wrapped));
+  return false;
+}
+
+void writer::shards_taken(std::vector<shard_number> shards) {
+  inbox_.put_always(taken{std::move(shards)});
+}
+
+void writer::shards_lost(std::vector<shard_number> shards) {
+  inbox_.put_always(lost{std::move(shards)});
+}
+
+void writer::was_deaf_until_now() {
+  inbox_.put_always(deaf{});
+}
+
+void writer::run() {
+  while (true) {
+    auto batch = gather();
+    if (!batch.empty()) settle(std::move(batch));
+    around_.counts.inbox_depth(number_, inbox_.size());
+    trees_.trim();
+    around_.counts.trees_in_memory(number_, trees_.size());
+    if (!inbox_.drained()) continue;
+    // What is held cannot be finished while others have its rows or the database is away; its senders repeat it.
+    if (database_down_ || held_.empty()) break;
+    std::this_thread::sleep_until(held_until_);
+  }
+  for (const auto& input : held_) busy(input, deferral::busy, 1000);
+}
+
+bool writer::ready() {
+  if (connection_ && connection_->usable()) return true;
+  store_.reset();
+  connection_.reset();
+  auto opened = connect(around_.database, io::connection_role::work);
+  if (!opened) {
+    ops::log::warn("database_unreachable", {{"writer", number_}, {"reason", opened.error()}});
+    return false;
+  }
+  if (opened->epoch != epoch_) {
+    if (epoch_ != 0) ops::log::warn("epoch_changed", {{"from", epoch_.load()}, {"to", opened->epoch}});
+    drop_memory();
+    epoch_ = opened->epoch;
+    around_.counts.epoch_is(opened->epoch);
+    next_look_ = {};
+  }
+  connection_ = std::move(opened->link);
+  store_ = std::make_unique<store>(*connection_);
+  return true;
+}
+
+void writer::drop_memory() {
+  trees_.clear();
+  deadlines_.clear();
+}
+
+writer::clock::time_point writer::wake_at() const {
+  const auto now = clock::now();
+  if (!backlog_.empty()) return now;
+  auto at = now + longest_wait;
+  if (!held_.empty()) at = std::min(at, held_until_);
+  if (const auto due = deadlines_.earliest()) at = std::min(at, std::max(*due, now));
+  return at;
+}
+
+writer::inputs writer::gather() {
+  inputs batch;
+  if (database_down_ && clock::now() < held_until_ && !inbox_.drained()) {
+    std::this_thread::sleep_until(std::min(held_until_, clock::now() + longest_wait));
+    if (clock::now() < held_until_) return batch;
+  }
+  database_down_ = false;
+  const auto now = clock::now();
+  if (!held_.empty() && held_until_ <= now) batch = std::exchange(held_, {});
+  const auto until = batch.empty() ? wake_at() : now;
+  auto arrived = batch.size() < batch_max.items ? inbox_.take(batch_max, until) : std::vector<item>{};
+  for (auto& what : arrived) accept(std::move(what), batch);
+  std::erase_if(batch, [&](pending_input& input) { return turn_away(input, clock::now()); });
+  look_for_open(clock::now());
+  add_due(batch);
+  while (batch.size() < batch_max.items && !backlog_.empty()) {
+    batch.push_back(std::move(backlog_.front()));
+    backlog_.pop_front();
+  }
+  return batch;
+}
+
+void writer::accept(item what, inputs& batch) {
+  if (auto* input = std::get_if<pending_input>(&what)) {
+    const auto shard = shard_or_zero(input->to);
+    // Nothing overtakes what is held of its shard.
+    const bool behind =
+        std::any_of(held_.begin(), held_.end(), [&](const pending_input& h) { return shard_or_zero(h.to) == shard; });
+    (behind ? held_ : batch).push_back(std::move(*input));
+  } else if (const auto* more = std::get_if<taken>(&what)) {
+    shards_.insert(more->shards.begin(), more->shards.end());
+    next_look_ = {};
+  } else if (const auto* less = std::get_if<lost>(&what)) {
+    forget_shards(less->shards);
+  } else {
+    for (const auto& root : trees_.roots()) backlog_.push_back(own_input(root, was_deaf{}));
+  }
+}
+
+void writer::forget_shards(const std::vector<shard_number>& shards) {
+  for (const auto shard : shards) shards_.erase(shard);
+  for (const auto& root : trees_.roots()) {
+    if (shards_.contains(shard_or_zero(root))) continue;
+    trees_.drop(root);
+    deadlines_.set(root, std::nullopt);
+  }
+}
+
+/// Takeover, and every `look_interval` again: trees that wait for something must be in memory to get their time.
+void writer::look_for_open(clock::time_point now) {
+  if (now < next_look_ || shards_.empty()) return;
+  const bool first = next_look_ == clock::time_point{};
+  next_look_ = now + (first ? std::chrono::seconds(1) : look_interval);
+  if (!ready()) return;
+  try {
+    const std::vector<shard_number> shards(shards_.begin(), shards_.end());
+    for (const auto& root : open_roots(*connection_, shards)) {
+      if (trees_.find(root) == nullptr) backlog_.push_back(own_input(root, taken_over{}));
+    }
+    if (first) around_.out.announce(recent_heads(*connection_, shards));
+  } catch (const std::exception& e) {
+    next_look_ = first ? clock::time_point{} : next_look_;
+    failed(e, {});
+  }
+}
+
+void writer::add_due(inputs& batch) {
+  const auto now = clock::now();
+  if (!around_.process.timers_may_run(now) || batch.size() >= batch_max.items) return;
+  const bool hears = around_.nats_up();
+  for (const auto& root : deadlines_.take_due(now, batch_max.items - batch.size())) {
+    if (!around_.serving(shard_or_zero(root))) {
+      deadlines_.set(root, now + std::chrono::seconds(1));
+      continue;
+    }
+    // The clock of bridge silence stands still while nothing can be heard (6.2).
+    if (!hears) batch.push_back(own_input(root, was_deaf{}));
+    batch.push_back(own_input(root, time_passed{}));
+  }
+}
+
+}  // namespace throughline::state_sync

@@ -1,0 +1,123 @@
+#pragma once
+// One writer: a thread, a connection, the session trees of its shards. Takes what has piled up, commits it in one
+// transaction, publishes, replies; no waiting for batches (design 3.6). `offer` and the other public members may be
+// called from any thread.
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <unordered_map>
+#include <unordered_set>
+#include <variant>
+#include <vector>
+
+#include "services/state-sync/shell/committer.hpp"
+#include "services/state-sync/shell/connector.hpp"
+#include "services/state-sync/shell/deadline_heap.hpp"
+#include "services/state-sync/shell/inbox.hpp"
+#include "services/state-sync/shell/probe.hpp"
+#include "services/state-sync/shell/publisher.hpp"
+#include "services/state-sync/shell/pulse.hpp"
+#include "services/state-sync/shell/reply_desk.hpp"
+
+namespace throughline::state_sync {
+
+/// What a writer needs of the rest; all of it outlives the writer.
+struct writer_surroundings {
+  const io::database& database;
+  publisher& out;
+  reply_desk& replies;
+  const probe& counts;
+  const pulse& process;
+  std::function<bool(shard_number)> serving;  ///< this replica owns the shard, as far as it knows now
+  std::function<bool()> nats_up;
+  limits bounds;
+};
+
+class writer {
+ public:
+  writer(std::size_t number, writer_surroundings around);
+  ~writer();  ///< `stop`
+  writer(const writer&) = delete;
+  writer& operator=(const writer&) = delete;
+
+  /// False, and `input` untouched, when too much waits: answer busy.
+  [[nodiscard]] bool offer(pending_input& input);
+  void shards_taken(std::vector<shard_number> shards);
+  void shards_lost(std::vector<shard_number> shards);
+  /// NATS was down or the process stood still until now.
+  void was_deaf_until_now();
+
+  /// Finishes what was taken, as far as the database answers, and ends the thread.
+  void stop();
+  std::uint64_t epoch() const { return epoch_; }
+
+ private:
+  using clock = std::chrono::steady_clock;
+  struct taken {
+    std::vector<shard_number> shards;
+  };
+  struct lost {
+    std::vector<shard_number> shards;
+  };
+  struct deaf {};
+  using item = std::variant<pending_input, taken, lost, deaf>;
+  using inputs = std::vector<pending_input>;
+
+  // writer.cpp: the loop
+  void run();
+  bool ready();
+  inputs gather();
+  clock::time_point wake_at() const;
+  void accept(item what, inputs& batch);
+  void add_due(inputs& batch);
+  void forget_shards(const std::vector<shard_number>& shards);
+  void look_for_open(clock::time_point now);
+  void drop_memory();
+
+  // writer_settle.cpp: what becomes of a batch
+  void settle(inputs batch);
+  void finish(committed_batch&& done, inputs& batch, clock::time_point began);
+  void set_deadlines(const committed_batch& done);
+  void quarantine(const broken_tree& tree, inputs& batch);
+  void failed(const std::exception& why, inputs batch);
+  void split(inputs batch);
+  void settle_alone(pending_input input);
+  void hold(inputs batch, std::chrono::milliseconds pause);
+  bool turn_away(pending_input& input, clock::time_point now);
+  void busy(const pending_input& input, deferral why, std::uint32_t after_ms);
+
+  const std::size_t number_;
+  writer_surroundings around_;
+  inbox<item> inbox_;
+  tree_cache trees_;
+  deadline_heap deadlines_;
+  id_source ids_;
+  committer committer_;
+  std::atomic<std::uint64_t> epoch_ = 0;
+
+  std::unique_ptr<io::database_connection> connection_;
+  std::unique_ptr<store> store_;
+
+  std::deque<pending_input> backlog_;  ///< loads and wake-ups of our own, taken when there is room
+  inputs held_;                        ///< to be tried again at `held_until_`, before anything younger of their shards
+  clock::time_point held_until_{};
+  bool database_down_ = false;  ///< nothing is taken until `held_until_`
+  unsigned failures_ = 0;       ///< in a row
+  std::unordered_map<session_id, clock::time_point> quarantined_;
+  std::unordered_set<unsigned> shards_;
+  clock::time_point next_look_{};
+  instant database_time_{};  ///< at `database_time_read_`
+  clock::time_point database_time_read_{};
+  std::thread thread_;
+};
+
+}  // namespace throughline::state_sync
