@@ -1,0 +1,267 @@
+#include "services/agent-bridge/core/attachment.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace throughline::agent_bridge {
+namespace {
+
+constexpr std::uint16_t going_away_code = 1001;
+constexpr std::uint16_t policy_code = 1008;
+constexpr std::uint16_t superseded_code = 4001;
+constexpr std::uint16_t deleted_code = 4404;
+
+}  // namespace
+
+attachment::attachment(attachment_identity who, outbox_limits limits, std::uint64_t chance_seed, moment now)
+    : who_(std::move(who)), outbox_(limits), chance_(chance_seed), renew_at_(now + renew_every) {}
+
+attachment_effects attachment::apply(attachment_input what, moment now) {
+  effects_.clear();
+  if (phase_ == phase::finished) return {};
+  std::visit([&](auto& in) { on(in, now); }, what);
+  go_on(now);
+  return std::exchange(effects_, {});
+}
+
+std::optional<moment> attachment::next_wake() const {
+  if (phase_ == phase::finished) return std::nullopt;
+  std::optional<moment> next = close_by_;
+  const auto consider = [&](moment at) { next = next ? std::min(*next, at) : at; };
+  if (!frames_lane_.under_way && !outbox_.empty() && !attach_again_) consider(frames_lane_.not_before);
+  if (life_lane_.under_way) return next;
+  if (phase_ == phase::live && !attach_again_) {
+    consider(std::max(renew_at_, life_lane_.not_before));
+  } else if (attach_again_ || (outbox_.empty() && !frames_lane_.under_way)) {
+    consider(life_lane_.not_before);
+  }
+  return next;
+}
+
+void attachment::on(input::frame_read& in, moment) {
+  if (phase_ != phase::live || std::holds_alternative<agent::ping>(in.event)) return;
+  if (outbox_.add(std::move(in.event))) ++merged_;
+}
+
+void attachment::on(const input::bad_frame& in, moment now) {
+  if (phase_ != phase::live) return;
+  effects_.push_back(effect::complain{"bad_frame", in.message});
+  if (!bad_frames_.count(now)) return;
+  close(policy_code, "too many frames that cannot be read");
+  begin_ending(ending::misbehaved, now);
+}
+
+void attachment::on(const input::answered& in, moment now) {
+  auto& state = state_of(in.which);
+  state.under_way = false;
+  if (const auto* later = std::get_if<deferred>(&in.what)) {
+    ++state.failures;
+    defer(state, std::max(millis(later->after_ms), retry_delay(state.failures, chance_.next())), now);
+  } else if (in.which == lane::life) {
+    on_life_reply(in.what, now);
+  } else if (const auto* result = std::get_if<hand_over_result>(&in.what)) {
+    on_hand_over_reply(*result, now);
+  } else {
+    on(input::unanswered{lane::frames, send_failure::unusable}, now);
+  }
+}
+
+void attachment::on(const input::unanswered& in, moment now) {
+  auto& state = state_of(in.which);
+  state.under_way = false;
+  ++state.failures;
+  if (in.which == lane::frames && may_have_happened(in.why)) ++attempt_;
+  defer(state, retry_delay(in.why, state.failures, chance_.next()), now);
+}
+
+void attachment::on(const input::ordered& in, moment now) {
+  std::visit([&](const auto& order) { on_order(in.asked, order, now); }, in.what);
+}
+
+void attachment::on(const input::command_settled& in, moment) {
+  const auto outcome = in.written ? order_outcome::written : order_outcome::not_written;
+  for (const auto asked : ledger_.finish(in.command, outcome)) {
+    effects_.push_back(effect::answer_order{asked, outcome});
+  }
+}
+
+void attachment::on(const input::socket_ended&, moment now) {
+  socket_open_ = false;
+  close_by_.reset();
+  begin_ending(ending::socket_gone, now);
+}
+
+void attachment::on(const input::drain&, moment now) {
+  begin_ending(ending::going_away, now);
+}
+
+void attachment::on(const input::wire_restored&, moment now) {
+  for (auto* state : {&frames_lane_, &life_lane_}) {
+    state->failures = 0;
+    state->not_before = std::min(state->not_before, now);
+  }
+}
+
+void attachment::on_order(ticket asked, const write_command& order, moment) {
+  const auto known = ledger_.begin(order.command, asked);
+  if (known.what == command_ledger::verdict::answered) {
+    effects_.push_back(effect::answer_order{asked, known.outcome});
+  } else if (known.what == command_ledger::verdict::write) {
+    if (phase_ == phase::live && socket_open_) {
+      effects_.push_back(effect::write_command{order.command, order.body});
+    } else {
+      ledger_.finish(order.command, order_outcome::not_written);
+      effects_.push_back(effect::answer_order{asked, order_outcome::not_written});
+    }
+  }
+}
+
+void attachment::on_order(ticket asked, const supersede&, moment now) {
+  effects_.push_back(effect::answer_order{asked, order_outcome::written});
+  begin_ending(ending::superseded, now);
+}
+
+void attachment::on_order(ticket asked, const close_attachment& order, moment now) {
+  effects_.push_back(effect::answer_order{asked, order_outcome::written});
+  close(static_cast<std::uint16_t>(order.code), order.reason);
+  begin_ending(ending::ordered, now);
+}
+
+void attachment::on_hand_over_reply(const hand_over_result& result, moment now) {
+  auto& state = frames_lane_;
+  const auto before = outbox_.acknowledged();
+  bool fits = true;
+  switch (result.status) {
+    case hand_over_status::applied:
+      fits = outbox_.acknowledge(result.number);
+      break;
+    case hand_over_status::expected:
+      fits = result.number > 0 && outbox_.acknowledge(result.number - 1);
+      break;
+    case hand_over_status::need_full:
+      fits = outbox_.need_full(result.number);
+      break;
+    case hand_over_status::superseded:
+      return begin_ending(ending::superseded, now), finish("superseded");
+    case hand_over_status::unknown:
+      return unknown_to_owner(now);
+    case hand_over_status::refused:
+      fits = outbox_.acknowledge(result.number);
+      if (fits) effects_.push_back(effect::frame_refused{result.number, result.code});
+      break;
+  }
+  if (outbox_.acknowledged() > before) {
+    attempt_ = 1;
+    return succeeded(state, now);
+  }
+  // No progress, yet an answer: at once the first time (a full content, or from where the owner is), then with pauses.
+  ++state.failures;
+  if (fits && state.failures == 1) return defer(state, millis(0), now);
+  defer(state, retry_delay(state.failures, chance_.next()), now);
+}
+
+void attachment::on_life_reply(const reply& what, moment now) {
+  if (const auto* refusal = std::get_if<attach_refused>(&what)) {
+    close(refusal->status == 404   ? deleted_code
+          : refusal->status == 409 ? superseded_code
+                                   : policy_code,
+          refusal->code);
+    return finish("attach refused");
+  }
+  const auto* answer = std::get_if<noted>(&what);
+  const bool fits = asked_ == life_question::attach ? std::holds_alternative<attached>(what) : answer != nullptr;
+  if (!fits) return on(input::unanswered{lane::life, send_failure::unusable}, now);
+  succeeded(life_lane_, now);
+  renew_at_ = now + renew_every;
+  switch (asked_) {
+    case life_question::attach:
+      attach_again_ = false;
+      break;
+    case life_question::renewal:
+      if (!answer->known && phase_ == phase::live) unknown_to_owner(now);
+      if (answer->superseded) begin_ending(ending::superseded, now);
+      break;
+    case life_question::end:
+      finish(ending_ == ending::superseded ? "sealed" : "detached");
+  }
+}
+
+/// The database lost it (a restore, a failover with loss) or the session is gone. A live socket attaches again under
+/// the same id; a dead one must not, for it would supersede the living.
+void attachment::unknown_to_owner(moment now) {
+  if (phase_ != phase::live) return finish("unknown to the owner");
+  attach_again_ = true;
+  succeeded(life_lane_, now);
+  succeeded(frames_lane_, now);
+}
+
+void attachment::begin_ending(ending why, moment now) {
+  if (phase_ == phase::finished) return;
+  const bool was_live = std::exchange(phase_, phase::draining) == phase::live;
+  if (was_live || why == ending::superseded) ending_ = why;
+  attach_again_ = false;
+  if (was_live) life_lane_.not_before = std::min(life_lane_.not_before, now);
+  if (ending_ == ending::superseded && socket_open_ && !close_by_) close_by_ = now + supersede_grace;
+}
+
+void attachment::go_on(moment now) {
+  if (phase_ == phase::finished) return;
+  if (close_by_ && now >= *close_by_) close(superseded_code, "a newer connection of this session took over");
+  if (!frames_lane_.under_way && !outbox_.empty() && !attach_again_ && now >= frames_lane_.not_before) ask_frames();
+  if (!life_lane_.under_way && now >= life_lane_.not_before) ask_life(now);
+}
+
+void attachment::ask_frames() {
+  frames_lane_.under_way = true;
+  effects_.push_back(effect::ask_owner{lane::frames, hand_over{.session = who_.session,
+                                                               .attachment = who_.attachment,
+                                                               .bridge = who_.bridge,
+                                                               .acknowledged = outbox_.acknowledged(),
+                                                               .attempt = attempt_,
+                                                               .frames = outbox_.batch()}});
+}
+
+void attachment::ask_life(moment now) {
+  const auto ask = [&](life_question what, session_request request) {
+    life_lane_.under_way = true;
+    asked_ = what;
+    effects_.push_back(effect::ask_owner{lane::life, std::move(request)});
+  };
+  if (attach_again_) {
+    ask(life_question::attach, attach{who_.session, who_.attachment, who_.bridge, who_.token_hash, std::nullopt});
+  } else if (phase_ == phase::live) {
+    if (now >= renew_at_) ask(life_question::renewal, renew{who_.session, who_.attachment, who_.bridge});
+  } else if (outbox_.empty() && !frames_lane_.under_way) {
+    if (ending_ == ending::going_away) close(going_away_code, "the server is going away");
+    if (ending_ == ending::superseded) {
+      ask(life_question::end, seal{who_.session, who_.attachment, outbox_.last_number()});
+    } else {
+      ask(life_question::end, detach{who_.session, who_.attachment, outbox_.last_number()});
+    }
+  }
+}
+
+void attachment::close(std::uint16_t code, std::string reason) {
+  close_by_.reset();
+  if (std::exchange(socket_open_, false)) effects_.push_back(effect::close_socket{code, std::move(reason)});
+}
+
+void attachment::finish(std::string_view why) {
+  if (phase_ == phase::finished) return;
+  if (ending_ == ending::superseded) close(superseded_code, "a newer connection of this session took over");
+  close(going_away_code, "");
+  phase_ = phase::finished;
+  effects_.push_back(effect::finished{why, outbox_.frames()});
+  outbox_.drop_all();
+}
+
+void attachment::defer(lane_state& which, millis delay, moment now) {
+  which.not_before = now + delay;
+}
+
+void attachment::succeeded(lane_state& which, moment now) {
+  which.failures = 0;
+  which.not_before = now;
+}
+
+}  // namespace throughline::agent_bridge

@@ -1,0 +1,37 @@
+#pragma once
+// When to say it again, under the same id or number (design 3.5). Pure.
+
+#include <algorithm>
+#include <cstdint>
+
+#include "common/base/instant.hpp"
+
+namespace throughline::agent_bridge {
+
+/// Why a request has no usable answer.
+enum class send_failure {
+  no_responders,    ///< nobody serves the shard now: nothing happened
+  disconnected,     ///< the link to NATS is down: nothing was sent
+  timeout,          ///< no answer in time: it may have happened
+  connection_lost,  ///< the link broke while waiting: it may have happened
+  unusable          ///< the answer cannot be read, is of an older epoch, or does not fit the question
+};
+
+/// True when an owner may have seen the request.
+inline bool may_have_happened(send_failure why) {
+  return why == send_failure::timeout || why == send_failure::connection_lost;
+}
+
+/// Delay before the next try: 50 ms doubling to 1 s, of which a random half is left out, so that many senders do not
+/// come back at once. `failures` counts those in a row, this one included.
+inline millis retry_delay(unsigned failures, std::uint64_t chance) {
+  const auto longest = std::min<std::uint64_t>(1000, 50ull << std::min(failures > 0 ? failures - 1 : 0, 10u));
+  return millis(longest / 2 + chance % (longest / 2 + 1));
+}
+
+/// After a failure. One that has cost its whole timeout already is repeated soon.
+inline millis retry_delay(send_failure why, unsigned failures, std::uint64_t chance) {
+  return why == send_failure::timeout ? millis(chance % 50) : retry_delay(failures, chance);
+}
+
+}  // namespace throughline::agent_bridge

@@ -1,0 +1,200 @@
+#include "services/agent-bridge/shell/bridge.hpp"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "common/codec/digest.hpp"
+#include "common/codec/requests.hpp"
+#include "common/codec/subjects.hpp"
+#include "common/ops/log.hpp"
+#include "services/agent-bridge/core/credentials.hpp"
+
+namespace throughline::agent_bridge {
+namespace {
+
+constexpr std::string_view sync_path = "/api/v1/external-agents/sync";
+/// From an upgrade request to its answer; agents come again by themselves (P-A12).
+constexpr std::chrono::seconds upgrade_budget{5};
+constexpr millis read_timeout{500};  // design 3.7
+constexpr millis attach_timeout{2'000};
+constexpr std::size_t upgrades_max = 4096;
+constexpr std::chrono::seconds ping_every{20};  // design 5.5
+constexpr std::chrono::seconds idle_max{45};
+/// Commands waiting to be written to one agent.
+constexpr std::size_t socket_queue_bytes_max = std::size_t{16} << 20;
+constexpr std::size_t socket_queue_frames_max = 4096;
+
+std::uint64_t unix_ms() {
+  using namespace std::chrono;
+  return static_cast<std::uint64_t>(duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count());
+}
+
+io::http_response unavailable(std::string_view why) {
+  auto response = io::http_response::failure(503, "unavailable", why);
+  response.headers.emplace_back("Retry-After", "1");
+  return response;
+}
+
+io::http_response refused(const attach_refused& how) {
+  auto response = io::http_response::failure(how.status, how.code, "the agent cannot attach to this session");
+  if (how.retry_after_s > 0) response.headers.emplace_back("Retry-After", std::to_string(how.retry_after_s));
+  return response;
+}
+
+}  // namespace
+
+bridge::bridge(io::event_loop& loop, io::nats_link& link, probe& counts, bridge_settings settings)
+    : loop_(loop),
+      link_(link),
+      counts_(counts),
+      settings_(settings),
+      owner_(link),
+      ids_(system_entropy()),
+      id_(make_id("brg_", unix_ms(), ids_)) {
+  orders_ =
+      link_.subscribe(codec::bridge_subject(id_), "", [this](io::message asked) { take_order(std::move(asked)); });
+}
+
+bridge::~bridge() = default;
+
+boost::asio::awaitable<io::http_result> bridge::serve(io::http_request& request) {
+  if (request.path != sync_path) co_return io::http_response::failure(404, "not_found", "there is nothing here");
+  co_return io::http_response::failure(400, "bad_upgrade", "agents connect here with a WebSocket");
+}
+
+boost::asio::awaitable<io::upgrade_result> bridge::upgrade(io::http_request& request) {
+  if (request.path != sync_path) co_return io::http_response::failure(404, "not_found", "there is nothing here");
+  if (upgrades_under_way_ >= upgrades_max) co_return unavailable("too many agents are connecting at once");
+  ++upgrades_under_way_;
+  auto result = co_await admit_and_attach(request);
+  --upgrades_under_way_;
+  const auto* response = std::get_if<io::http_response>(&result);
+  counts_.upgrade_answered(response ? response->status : 101);
+  co_return result;
+}
+
+boost::asio::awaitable<io::upgrade_result> bridge::admit_and_attach(io::http_request& request) {
+  const auto deadline = steady::now() + upgrade_budget;
+  auto admitted = co_await admit(request, deadline);
+  if (auto* response = std::get_if<io::http_response>(&admitted)) co_return std::move(*response);
+  if (draining_) co_return unavailable("this server is going away");
+  co_return co_await attach_session(std::move(std::get<admission>(admitted)), deadline);
+}
+
+boost::asio::awaitable<std::variant<io::http_response, bridge::admission>> bridge::admit(io::http_request& request,
+                                                                                         steady::time_point deadline) {
+  using io::http_response;
+  if (draining_) co_return unavailable("this server is going away");
+  const auto token = agent_token(request.header("Authorization"));
+  if (!token) co_return http_response::failure(401, "unauthorized", "an agent token of the session is needed");
+  const auto hash = codec::sha256_hex(*token);
+  const auto owner = co_await find_token(hash, deadline);
+  if (!owner) co_return unavailable("the session service does not answer");
+  if (owner->empty()) co_return http_response::failure(401, "unauthorized", "this agent token is not valid");
+  auto wanted = request.parameter("session_id").value_or("");
+  if (wanted.empty()) wanted = request.parameter("agent_id").value_or("");
+  if (wanted.empty()) co_return http_response::failure(400, "session_id_missing", "session_id is needed");
+  if (wanted != *owner) co_return http_response::failure(404, "not_found", "there is no such session");
+  co_return admission{session_id(*owner), hash};
+}
+
+boost::asio::awaitable<std::optional<std::string>> bridge::find_token(std::string token_hash,
+                                                                      steady::time_point deadline) {
+  const read_request question = find_agent_token{std::move(token_hash)};
+  for (unsigned failures = 0;;) {
+    const auto answer = co_await owner_.read(question, read_timeout);
+    if (answer) {
+      if (const auto* found = std::get_if<owner_reading>(&*answer)) {
+        co_return found->found ? found->owner : std::string();
+      }
+    }
+    const auto why = answer ? send_failure::unusable : answer.error();
+    counts_.retried(why);
+    const auto pause = retry_delay(why, ++failures, ids_.next());
+    if (steady::now() + pause >= deadline) co_return std::nullopt;
+    co_await io::sleep_for(pause);
+  }
+}
+
+boost::asio::awaitable<io::upgrade_result> bridge::attach_session(admission who, steady::time_point deadline) {
+  const attachment_id attachment(make_id("att_", unix_ms(), ids_));
+  const auto session = std::make_shared<agent_session>(
+      agent_session::environment{loop_, owner_, counts_, settings_.entry_bytes_max,
+                                 [this](const attachment_id& ended) { sessions_.erase(ended); }},
+      attachment_identity{who.session, attachment, id_, who.token_hash});
+  sessions_.emplace(attachment, session);
+  const session_request request = attach{who.session, attachment, id_, who.token_hash, std::nullopt};
+  bool may_be_attached = false;
+  for (unsigned failures = 0;;) {
+    const auto answer = co_await owner_.ask(request, attach_timeout);
+    if (answer) {
+      if (std::holds_alternative<attached>(*answer)) co_return grant(session);
+      if (const auto* refusal = std::get_if<attach_refused>(&*answer)) {
+        sessions_.erase(attachment);
+        co_return refused(*refusal);
+      }
+    }
+    const auto why = answer ? send_failure::unusable : answer.error();
+    may_be_attached = may_be_attached || answer || may_have_happened(why);
+    counts_.retried(why);
+    const auto pause = retry_delay(why, ++failures, ids_.next());
+    if (steady::now() + pause >= deadline) break;
+    co_await io::sleep_for(pause);
+  }
+  if (may_be_attached) {
+    session->upgrade_failed();  // detaches what may have been committed
+  } else {
+    sessions_.erase(attachment);
+  }
+  co_return unavailable("the session service does not answer");
+}
+
+io::upgrade_result bridge::grant(const std::shared_ptr<agent_session>& session) {
+  session->attach_committed();
+  if (draining_) session->drain();
+  return io::accept_socket{.subprotocol = {},
+                           .limits = {.message_bytes_max = settings_.frame_bytes_max,
+                                      .queue_bytes_max = socket_queue_bytes_max,
+                                      .queue_frames_max = socket_queue_frames_max,
+                                      .ping_every = ping_every,
+                                      .idle_max = idle_max},
+                           .run = [session](std::shared_ptr<io::websocket> socket) { return session->run(socket); },
+                           .failed = [session] { session->upgrade_failed(); }};
+}
+
+void bridge::take_order(io::message asked) {
+  auto order = codec::decode_order(asked.body);
+  if (!order) {
+    ops::log::error("order_unreadable", {{"why", order.error().message}});
+    return;
+  }
+  if (!owner_.admit(order->epoch)) return;
+  const auto& whose = std::visit([](const auto& one) -> const attachment_id& { return one.attachment; }, order->what);
+  const auto at = sessions_.find(whose);
+  if (at == sessions_.end()) {
+    counts_.order_answered(order_outcome::unknown);
+    return owner_.respond(asked, order_outcome::unknown);
+  }
+  const auto session = at->second;  // the order may end it
+  session->order(std::move(asked), std::move(order->what));
+}
+
+void bridge::wire_restored() {
+  std::vector<std::shared_ptr<agent_session>> all;
+  for (const auto& [id, session] : sessions_) all.push_back(session);
+  for (const auto& session : all) session->wire_restored();
+}
+
+boost::asio::awaitable<bool> bridge::drain(steady::time_point deadline) {
+  draining_ = true;
+  std::vector<std::shared_ptr<agent_session>> all;
+  for (const auto& [id, session] : sessions_) all.push_back(session);
+  ops::log::info("draining", {{"attachments", all.size()}});
+  for (const auto& session : all) session->drain();
+  all.clear();
+  while (!sessions_.empty() && steady::now() < deadline) co_await io::sleep_for(std::chrono::milliseconds(10));
+  co_return sessions_.empty();
+}
+
+}  // namespace throughline::agent_bridge

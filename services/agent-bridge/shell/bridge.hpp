@@ -1,0 +1,73 @@
+#pragma once
+// The agents' front: who may attach, which attachments there are, and the orders of state-sync to them. Loop's thread.
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <variant>
+
+#include <boost/asio/awaitable.hpp>
+
+#include "common/base/id.hpp"
+#include "common/base/ulid.hpp"
+#include "common/io/nats/nats_link.hpp"
+#include "common/io/net/event_loop.hpp"
+#include "common/io/net/http_server.hpp"
+#include "services/agent-bridge/shell/agent_session.hpp"
+#include "services/agent-bridge/shell/owner_link.hpp"
+#include "services/agent-bridge/shell/probe.hpp"
+
+namespace throughline::agent_bridge {
+
+struct bridge_settings {
+  std::size_t frame_bytes_max = std::size_t{64} << 20;
+  std::size_t entry_bytes_max = std::size_t{8} << 20;
+};
+
+class bridge final : public io::request_handler {
+ public:
+  bridge(io::event_loop& loop, io::nats_link& link, probe& counts, bridge_settings settings);
+  ~bridge() override;
+
+  boost::asio::awaitable<io::http_result> serve(io::http_request& request) override;
+  boost::asio::awaitable<io::upgrade_result> upgrade(io::http_request& request) override;
+
+  void wire_restored();  ///< NATS is there again
+  /// Refuses new agents, hands over what was read, closes the others with 1001 and detaches. True when all was done by
+  /// `deadline`.
+  boost::asio::awaitable<bool> drain(std::chrono::steady_clock::time_point deadline);
+  std::size_t attachments() const { return sessions_.size(); }
+
+ private:
+  using steady = std::chrono::steady_clock;
+  struct admission {
+    session_id session;
+    std::string token_hash;
+  };
+
+  boost::asio::awaitable<io::upgrade_result> admit_and_attach(io::http_request& request);
+  boost::asio::awaitable<std::variant<io::http_response, admission>> admit(io::http_request& request,
+                                                                           steady::time_point deadline);
+  /// The session a token is for; empty text: none; empty optional: nobody could say in time.
+  boost::asio::awaitable<std::optional<std::string>> find_token(std::string token_hash, steady::time_point deadline);
+  boost::asio::awaitable<io::upgrade_result> attach_session(admission who, steady::time_point deadline);
+  io::upgrade_result grant(const std::shared_ptr<agent_session>& session);
+  void take_order(io::message asked);
+
+  io::event_loop& loop_;
+  io::nats_link& link_;
+  probe& counts_;
+  bridge_settings settings_;
+  owner_link owner_;
+  id_source ids_;
+  bridge_id id_;
+  std::unordered_map<attachment_id, std::shared_ptr<agent_session>> sessions_;
+  std::size_t upgrades_under_way_ = 0;
+  bool draining_ = false;
+  io::subscription orders_;
+};
+
+}  // namespace throughline::agent_bridge

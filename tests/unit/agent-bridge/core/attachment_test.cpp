@@ -1,0 +1,314 @@
+#include "services/agent-bridge/core/attachment.hpp"
+
+#include <doctest/doctest.h>
+
+#include "common/delta/text.hpp"
+
+using namespace throughline;
+using namespace throughline::agent_bridge;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+namespace {
+
+struct fixture {
+  moment now{};
+  attachment one{{session_id("ses_1"), attachment_id("att_1"), bridge_id("brg_1"), "hash"}, {}, 7, moment{}};
+
+  attachment_effects apply(const attachment_input& what) { return one.apply(what, now); }
+  attachment_effects wait(milliseconds longer) {
+    now += longer;
+    return apply(input::tick{});
+  }
+  attachment_effects say() {
+    return apply(input::frame_read{agent::turn_cancelled{.request = request_id("int_1"), .cancelled = true}});
+  }
+  attachment_effects reply_frames(hand_over_status status, std::uint64_t number) {
+    return apply(input::answered{lane::frames, hand_over_result{status, number, ""}});
+  }
+};
+
+template <class T>
+const T* find(const attachment_effects& effects) {
+  for (const auto& e : effects) {
+    if (const auto* found = std::get_if<T>(&e)) return found;
+  }
+  return nullptr;
+}
+
+template <class T>
+const T* asked(const attachment_effects& effects) {
+  for (const auto& e : effects) {
+    const auto* ask = std::get_if<effect::ask_owner>(&e);
+    const auto* request = ask ? std::get_if<T>(&ask->request) : nullptr;
+    if (request) return request;
+  }
+  return nullptr;
+}
+
+const bridge_order command = write_command{attachment_id("att_1"), command_id("cmd_1"), agent::cancel_current_turn{}};
+
+}  // namespace
+
+TEST_CASE("frames are handed over one hand-over at a time") {
+  fixture f;
+  const auto first = f.say();
+  REQUIRE(asked<hand_over>(first));
+  CHECK(asked<hand_over>(first)->frames.size() == 1);
+  CHECK(f.say().empty());
+  CHECK(f.say().empty());
+  const auto next = f.reply_frames(hand_over_status::applied, 1);
+  REQUIRE(asked<hand_over>(next));
+  CHECK(asked<hand_over>(next)->acknowledged == 1);
+  CHECK(asked<hand_over>(next)->frames.size() == 2);
+  CHECK(f.reply_frames(hand_over_status::applied, 3).empty());
+  CHECK(f.one.kept().empty());
+}
+
+TEST_CASE("a ping is life, not a frame") {
+  fixture f;
+  CHECK(f.apply(input::frame_read{agent::ping{}}).empty());
+  CHECK(f.one.kept().last_number() == 0);
+}
+
+TEST_CASE("without an answer the same frames go again; only what an owner may have seen is an attempt") {
+  fixture f;
+  f.say();
+  CHECK(f.apply(input::unanswered{lane::frames, send_failure::no_responders}).empty());
+  REQUIRE(f.one.next_wake());
+  CHECK(*f.one.next_wake() > f.now);
+  const auto again = f.wait(milliseconds(50));
+  REQUIRE(asked<hand_over>(again));
+  CHECK(asked<hand_over>(again)->attempt == 1);
+  f.apply(input::unanswered{lane::frames, send_failure::timeout});
+  CHECK(asked<hand_over>(f.wait(milliseconds(100)))->attempt == 2);
+  f.apply(input::answered{lane::frames, deferred{deferral::busy, 300}});
+  CHECK(f.wait(milliseconds(299)).empty());
+  CHECK(asked<hand_over>(f.wait(milliseconds(700)))->attempt == 2);
+  f.reply_frames(hand_over_status::applied, 1);
+  CHECK(asked<hand_over>(f.say())->attempt == 1);
+}
+
+TEST_CASE("the wire coming back ends the waiting") {
+  fixture f;
+  f.say();
+  for (int i = 0; i < 8; ++i) {
+    f.apply(input::unanswered{lane::frames, send_failure::disconnected});
+    if (i < 7) f.wait(seconds(1));
+  }
+  CHECK(asked<hand_over>(f.apply(input::wire_restored{})));
+}
+
+TEST_CASE("an expectation moves it on, and one below what is acknowledged is ignored") {
+  fixture f;
+  f.say();
+  f.say();
+  f.say();
+  f.reply_frames(hand_over_status::applied, 1);
+  const auto on = f.reply_frames(hand_over_status::expected, 3);
+  REQUIRE(asked<hand_over>(on));
+  CHECK(asked<hand_over>(on)->frames.front().number == 3);
+  CHECK(f.reply_frames(hand_over_status::expected, 1).empty());
+  const auto later = f.wait(milliseconds(50));
+  CHECK(asked<hand_over>(later)->frames.front().number == 3);
+  CHECK(asked<hand_over>(later)->acknowledged == 2);
+}
+
+TEST_CASE("an owner that repeats itself is not asked in a hot loop") {
+  fixture f;
+  f.say();
+  CHECK(asked<hand_over>(f.reply_frames(hand_over_status::expected, 1)));
+  CHECK(f.reply_frames(hand_over_status::expected, 1).empty());
+}
+
+TEST_CASE("need_full is answered with the whole content") {
+  fixture f;
+  const auto say = [&](std::string text) {
+    return f.apply(input::frame_read{agent::message_added{
+        .thread = thread_id("t"), .message = message_id("1"), .content = delta::whole(std::move(text))}});
+  };
+  say("ab");
+  f.reply_frames(hand_over_status::applied, 1);
+  say("abc");
+  const auto full = f.reply_frames(hand_over_status::need_full, 2);
+  REQUIRE(asked<hand_over>(full));
+  const auto& event = std::get<agent::message_added>(*asked<hand_over>(full)->frames.at(0).event);
+  CHECK(event.content == delta::whole("abc"));
+}
+
+TEST_CASE("a refused frame is consumed and said") {
+  fixture f;
+  f.say();
+  const auto effects = f.apply(input::answered{lane::frames, hand_over_result{hand_over_status::refused, 1, "poison"}});
+  REQUIRE(find<effect::frame_refused>(effects));
+  CHECK(find<effect::frame_refused>(effects)->code == "poison");
+  CHECK(f.one.kept().empty());
+}
+
+TEST_CASE("a live attachment is renewed every 5 s") {
+  fixture f;
+  CHECK(f.wait(milliseconds(4'999)).empty());
+  CHECK(asked<renew>(f.wait(milliseconds(1))));
+  CHECK(f.wait(seconds(60)).empty());  // one at a time
+  CHECK(f.apply(input::answered{lane::life, noted{}}).empty());
+  CHECK(asked<renew>(f.wait(seconds(5))));
+}
+
+TEST_CASE("an attachment that the database does not know attaches again under its id, then goes on") {
+  fixture f;
+  f.wait(seconds(5));
+  const auto again = f.apply(input::answered{lane::life, noted{.known = false}});
+  REQUIRE(asked<attach>(again));
+  CHECK(asked<attach>(again)->attachment == attachment_id("att_1"));
+  CHECK(f.say().empty());
+  CHECK(asked<hand_over>(f.apply(input::answered{lane::life, attached{session_id("ses_1"), 1}})));
+  CHECK(asked<attach>(f.reply_frames(hand_over_status::unknown, 0)));
+  CHECK(asked<hand_over>(f.apply(input::answered{lane::life, attached{session_id("ses_1"), 1}})));
+}
+
+TEST_CASE("an attach that is refused later ends the socket") {
+  fixture f;
+  f.wait(seconds(5));
+  f.apply(input::answered{lane::life, noted{.known = false}});
+  const auto effects = f.apply(input::answered{lane::life, attach_refused{404, "not_found", 0}});
+  REQUIRE(find<effect::close_socket>(effects));
+  CHECK(find<effect::close_socket>(effects)->code == 4404);
+  CHECK(find<effect::finished>(effects));
+  CHECK(f.one.is_finished());
+}
+
+TEST_CASE("superseded: no more reading, the rest handed over, sealed, then 4001") {
+  fixture f;
+  f.say();
+  f.say();
+  const auto told = f.apply(input::ordered{1, supersede{attachment_id("att_1")}});
+  CHECK(find<effect::answer_order>(told));
+  CHECK(f.one.reading_is_over());
+  f.say();
+  CHECK(f.one.kept().last_number() == 2);
+  CHECK(asked<hand_over>(f.reply_frames(hand_over_status::applied, 1)));
+  const auto done = f.reply_frames(hand_over_status::applied, 2);
+  REQUIRE(asked<seal>(done));
+  CHECK(asked<seal>(done)->last_number == 2);
+  const auto end = f.apply(input::answered{lane::life, noted{}});
+  REQUIRE(find<effect::close_socket>(end));
+  CHECK(find<effect::close_socket>(end)->code == 4001);
+  CHECK(find<effect::finished>(end)->frames_lost == 0);
+}
+
+TEST_CASE("superseded while the owner is away: the socket is closed in time, the rest is still handed over") {
+  fixture f;
+  f.say();
+  f.apply(input::ordered{1, supersede{attachment_id("att_1")}});
+  f.apply(input::unanswered{lane::frames, send_failure::no_responders});
+  CHECK(find<effect::close_socket>(f.wait(attachment::supersede_grace))->code == 4001);
+  f.apply(input::socket_ended{});
+  CHECK(asked<seal>(f.reply_frames(hand_over_status::applied, 1)));
+}
+
+TEST_CASE("a renewal can say that a newer attachment exists") {
+  fixture f;
+  f.wait(seconds(5));
+  CHECK(asked<seal>(f.apply(input::answered{lane::life, noted{.known = true, .superseded = true}})));
+}
+
+TEST_CASE("the answer to a renewal is not taken for that of the detach after it") {
+  fixture f;
+  f.wait(seconds(5));
+  CHECK(f.apply(input::socket_ended{}).empty());
+  const auto effects = f.apply(input::answered{lane::life, noted{}});
+  CHECK_FALSE(find<effect::finished>(effects));
+  CHECK(asked<detach>(effects));
+}
+
+TEST_CASE("a sealed attachment stops at once and says what is lost") {
+  fixture f;
+  f.say();
+  f.say();
+  const auto end = f.reply_frames(hand_over_status::superseded, 0);
+  CHECK(find<effect::close_socket>(end)->code == 4001);
+  CHECK(find<effect::finished>(end)->frames_lost == 2);
+}
+
+TEST_CASE("the socket is gone: everything read is handed over, then detached with the last number") {
+  fixture f;
+  f.say();
+  f.say();
+  CHECK(f.apply(input::socket_ended{}).empty());
+  CHECK(asked<hand_over>(f.reply_frames(hand_over_status::applied, 1)));
+  const auto done = f.reply_frames(hand_over_status::applied, 2);
+  REQUIRE(asked<detach>(done));
+  CHECK(asked<detach>(done)->last_number == 2);
+  f.apply(input::unanswered{lane::life, send_failure::timeout});
+  CHECK(asked<detach>(f.wait(seconds(1))));
+  const auto end = f.apply(input::answered{lane::life, noted{}});
+  CHECK(find<effect::finished>(end));
+  CHECK_FALSE(find<effect::close_socket>(end));
+}
+
+TEST_CASE("a dead socket's attachment is never attached again") {
+  fixture f;
+  f.say();
+  f.apply(input::socket_ended{});
+  const auto end = f.reply_frames(hand_over_status::unknown, 0);
+  CHECK_FALSE(asked<attach>(end));
+  CHECK(find<effect::finished>(end));
+}
+
+TEST_CASE("drain: handed over, closed with 1001, detached") {
+  fixture f;
+  f.say();
+  CHECK(f.apply(input::drain{}).empty());
+  const auto done = f.reply_frames(hand_over_status::applied, 1);
+  CHECK(find<effect::close_socket>(done)->code == 1001);
+  CHECK(asked<detach>(done));
+}
+
+TEST_CASE("a command is written once and answered when it was") {
+  fixture f;
+  CHECK(find<effect::write_command>(f.apply(input::ordered{1, command})));
+  CHECK(f.apply(input::ordered{2, command}).empty());
+  const auto answers = f.apply(input::command_settled{command_id("cmd_1"), true});
+  CHECK(answers.size() == 2);
+  CHECK(find<effect::answer_order>(answers)->outcome == order_outcome::written);
+  const auto repeat = f.apply(input::ordered{3, command});
+  CHECK_FALSE(find<effect::write_command>(repeat));
+  CHECK(find<effect::answer_order>(repeat)->outcome == order_outcome::written);
+}
+
+TEST_CASE("after the end of reading nothing is written any more") {
+  fixture f;
+  f.apply(input::ordered{1, supersede{attachment_id("att_1")}});
+  const auto effects = f.apply(input::ordered{2, command});
+  CHECK_FALSE(find<effect::write_command>(effects));
+  CHECK(find<effect::answer_order>(effects)->outcome == order_outcome::not_written);
+}
+
+TEST_CASE("an order to close closes at once, hands over and detaches") {
+  fixture f;
+  f.say();
+  const auto effects = f.apply(input::ordered{1, close_attachment{attachment_id("att_1"), 1008, "token revoked"}});
+  CHECK(find<effect::close_socket>(effects)->code == 1008);
+  f.apply(input::socket_ended{});
+  CHECK(asked<detach>(f.reply_frames(hand_over_status::applied, 1)));
+}
+
+TEST_CASE("bad frames are complained about; the hundredth in 10 s closes with 1008") {
+  fixture f;
+  for (int i = 0; i < 99; ++i) {
+    const auto effects = f.apply(input::bad_frame{"data is missing"});
+    REQUIRE(effects.size() == 1);
+    CHECK(find<effect::complain>(effects)->message == "data is missing");
+  }
+  CHECK(find<effect::close_socket>(f.apply(input::bad_frame{"x"}))->code == 1008);
+  CHECK(f.one.reading_is_over());
+}
+
+TEST_CASE("a full outbox stops the reading until the owner has taken some") {
+  fixture f;
+  for (int i = 0; i < 4096; ++i) f.say();
+  CHECK_FALSE(f.one.wants_frames());
+  CHECK_FALSE(f.one.reading_is_over());
+  f.reply_frames(hand_over_status::applied, 1);
+  CHECK(f.one.wants_frames());
+}
