@@ -1,0 +1,69 @@
+#pragma once
+// How often, where and how long state-sync is asked (design 3.5, 3.7, 5.3), as values: the shell tells what became of
+// an attempt and does what it is told next.
+
+#include <optional>
+
+#include "common/base/instant.hpp"
+#include "common/base/result.hpp"
+
+namespace throughline::gateway {
+
+enum class attempt_outcome {
+  nobody,      ///< no responders, or nothing was sent: nothing happened
+  not_owner,   ///< answered by a replica that may not decide: nothing happened
+  busy,        ///< kept by the owner, may still happen
+  unanswered,  ///< outcome unknown: no answer in time, connection lost, or an answer that cannot be taken
+};
+
+/// What to do next: another attempt after `wait`, with this timeout, which is also its budget.
+struct next_attempt {
+  millis wait{0};
+  millis timeout{0};
+  bool direct = false;  ///< reads: to the shard's own subject instead of the queue group
+};
+
+/// A mutation is repeated under its id until it is answered or patience ends: above the 7 s after which a dead owner is
+/// replaced (design 7). Then `not_accepted` if no attempt can have had an effect, else `outcome_unknown`.
+class mutation_attempts {
+ public:
+  struct patience {
+    millis whole{12'000};
+    millis attempt{3'000};
+  };
+  explicit mutation_attempts(millis now) : mutation_attempts(now, patience()) {}
+  mutation_attempts(millis now, patience how_long) : bounds_(how_long), deadline_(now + how_long.whole) {}
+
+  next_attempt first() const { return {millis(0), bounds_.attempt, true}; }
+  /// `after`: the wait that a `busy` asked for, else 0.
+  result<next_attempt> next(attempt_outcome became, millis after, millis now);
+
+ private:
+  patience bounds_;
+  millis deadline_;
+  bool may_have_happened_ = false;
+  unsigned failures_ = 0;
+};
+
+/// A cancel is answered when it is decided, up to 10 s later (design 6.3); a repeat waits beside the first.
+inline constexpr mutation_attempts::patience cancel_patience{millis(20'000), millis(4'000)};
+
+/// A read goes to the queue group; not answered in 500 ms, it goes to the shard's own subject, since a frozen member of
+/// the group swallows its share. Errors: `busy`, `unavailable`.
+class read_attempts {
+ public:
+  static constexpr millis group_timeout{500};
+  static constexpr millis direct_timeout{2'000};
+
+  read_attempts(millis now, millis budget) : deadline_(now + budget) {}
+
+  next_attempt first() const { return {millis(0), group_timeout, false}; }
+  result<next_attempt> next(attempt_outcome became, millis after, millis now);
+
+ private:
+  millis deadline_;
+  bool direct_ = false;
+  unsigned failures_ = 0;
+};
+
+}  // namespace throughline::gateway

@@ -1,0 +1,140 @@
+#include "services/gateway/shell/endpoints.hpp"
+
+#include <utility>
+
+#include "common/codec/http_bodies.hpp"
+#include "services/gateway/core/access.hpp"
+#include "services/gateway/core/parameters.hpp"
+#include "services/gateway/shell/steady.hpp"
+
+namespace throughline::gateway {
+
+namespace asio = boost::asio;
+
+namespace {
+
+/// Above the time after which a dead owner is replaced (design 7).
+constexpr millis read_budget{8'000};
+
+int status_of(std::string_view code) {
+  if (code == "busy" || code == "unavailable") return 503;
+  if (code == "position_unknown") return 410;
+  return codec::http_status_of(code);
+}
+
+}  // namespace
+
+io::http_response failure_of(const error& why) {
+  const int status = status_of(why.code);
+  auto response = io::http_response::failure(status, why.code, why.message);
+  if (status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer");
+  if (status == 503) response.headers.emplace_back("Retry-After", "1");
+  return response;
+}
+
+endpoints::response endpoints::answer_to(const call& c) {
+  switch (c.what) {
+    case operation::create_session:
+      return create(c);
+    case operation::list_sessions:
+      return list(c);
+    case operation::read_session:
+      return read_one_session(c);
+    case operation::rename_session:
+      return rename(c);
+    case operation::delete_session:
+      return remove(c);
+    case operation::list_interactions:
+      return list_interactions(c);
+    case operation::read_interaction:
+      return read_one_interaction(c);
+    case operation::post_message:
+      return post_message(c);
+    case operation::cancel:
+      return cancel(c);
+    case operation::read_events:
+      return read_event_lines(c);
+    case operation::mint_agent_token:
+      return mint_token(c);
+    case operation::revoke_agent_tokens:
+      return revoke_tokens(c);
+    case operation::list_grants:
+      return list_grants(c);
+    case operation::put_grant:
+      return put_grant_of(c);
+    case operation::delete_grant:
+      return delete_grant_of(c);
+    case operation::list_agents:
+      return list_attached(c);
+    case operation::user_socket:
+      break;
+  }
+  return invalid(c, {"bad_request", "this is a WebSocket: ask for an upgrade"});
+}
+
+result<caller> endpoints::caller_of(const call& c, const std::optional<std::string>& body_id, std::string_view prefix) {
+  const auto header = c.request.header("Idempotency-Key");
+  std::string id;
+  if (!header.empty()) {
+    auto checked = codec::check_idempotency_id(header);
+    if (!checked) return std::unexpected(checked.error());
+    id = std::move(*checked);
+  }
+  if (body_id) {
+    if (!id.empty() && id != *body_id) return fail("bad_request", "Idempotency-Key and id are not the same");
+    id = *body_id;
+  }
+  if (id.empty()) id = make_id(prefix, unix_now_ms(), ids_);
+  return caller{c.who.user, std::move(id), {}};
+}
+
+endpoints::response endpoints::change(session_request request, mutation_attempts::patience how_long) {
+  auto said = co_await state_sync_.change(std::move(request), how_long);
+  if (!said) co_return failure_of(said.error());
+  if (said->body.empty()) co_return io::http_response{.status = said->status, .headers = {}, .body = nullptr};
+  co_return io::http_response::json(said->status, std::move(said->body));
+}
+
+asio::awaitable<result<head_reading>> endpoints::visible_head(const call& c) {
+  auto heads = co_await state_sync_.read_as<std::vector<head_reading>>(read_heads{{c.session}}, read_budget);
+  if (!heads) co_return std::unexpected(heads.error());
+  const bool found = heads->size() == 1 && heads->front().session == c.session && heads->front().found;
+  if (const auto may = judge(found ? &heads->front().access : nullptr, c.who.user, right_needed(c.what)); !may) {
+    co_return std::unexpected(may.error());
+  }
+  co_return std::move(heads->front());
+}
+
+asio::awaitable<result<session_reading>> endpoints::read_visible(const call& c, read_request request) {
+  auto got = co_await state_sync_.read_as<session_reading>(std::move(request), read_budget);
+  if (!got) co_return std::unexpected(got.error());
+  if (const auto may = judge(got->found ? &got->access : nullptr, c.who.user, right_needed(c.what)); !may) {
+    co_return std::unexpected(may.error());
+  }
+  co_return std::move(*got);
+}
+
+endpoints::response endpoints::invalid(const call& c, error fault) {
+  if (!c.session.empty()) {
+    const auto head = co_await visible_head(c);
+    if (!head) co_return failure_of(head.error());
+  }
+  co_return failure_of(fault);
+}
+
+endpoints::response endpoints::list(const call& c) {
+  const auto page = parse_page(c.request.parameter("page"), c.request.parameter("per_page"), 50);
+  if (!page) co_return failure_of(page.error());
+  list_sessions what{.user = c.who.user, .page = page->page, .per_page = page->per_page};
+  auto got = co_await state_sync_.read_as<list_reading>(std::move(what), read_budget);
+  if (!got) co_return failure_of(got.error());
+  co_return io::http_response::json(200, std::move(got->body));
+}
+
+endpoints::response endpoints::list_attached(const call& c) {
+  auto got = co_await state_sync_.read_as<list_reading>(list_agents{c.who.user}, read_budget);
+  if (!got) co_return failure_of(got.error());
+  co_return io::http_response::json(200, std::move(got->body));
+}
+
+}  // namespace throughline::gateway

@@ -1,0 +1,66 @@
+#include "services/gateway/shell/front.hpp"
+
+#include <chrono>
+#include <utility>
+#include <variant>
+
+#include "common/base/ulid.hpp"
+#include "common/ops/log.hpp"
+#include "services/gateway/core/access.hpp"
+#include "services/gateway/shell/steady.hpp"
+#include "services/gateway/shell/web_pages.hpp"
+
+namespace throughline::gateway {
+
+namespace asio = boost::asio;
+
+namespace {
+
+io::http_response not_there() {
+  return io::http_response::failure(404, "not_found", "there is nothing at this path");
+}
+
+io::http_response not_allowed(const wrong_method& wrong) {
+  auto response = io::http_response::failure(405, "method_not_allowed", "allowed here: " + wrong.allow);
+  response.headers.emplace_back("Allow", wrong.allow);
+  return response;
+}
+
+}  // namespace
+
+asio::awaitable<io::http_result> front::serve(io::http_request& request) {
+  const auto begun = steady_now();
+  auto response = co_await respond(request);
+  counts_.request_answered(response.status, std::chrono::duration<double>(steady_now() - begun).count());
+  if (response.status >= 500) {
+    ops::log::warn("request_failed", {{"method", request.method}, {"path", request.path}, {"status", response.status}});
+  }
+  co_return response;
+}
+
+asio::awaitable<io::http_response> front::respond(const io::http_request& request) {
+  const auto routed = find_route(request.method, request.segments);
+  if (const auto* wrong = std::get_if<wrong_method>(&routed)) co_return not_allowed(*wrong);
+  const auto* at = std::get_if<route>(&routed);
+  if (at == nullptr) {
+    if (auto page = serve_page(request)) co_return std::move(*page);
+    co_return not_there();
+  }
+  auto who = co_await identify_.of_request(request, request_kind::plain);
+  if (!who) co_return failure_of(who.error());
+  call c{.request = request, .who = std::move(*who), .what = at->what, .session = {}, .inner = at->inner};
+  if (!at->session.empty()) {
+    if (!is_session_id(at->session)) co_return failure_of(not_visible().error());
+    c.session = session_id(at->session);
+  }
+  co_return co_await api_.answer_to(c);
+}
+
+asio::awaitable<io::upgrade_result> front::upgrade(io::http_request& request) {
+  const auto routed = find_route(request.method, request.segments);
+  const auto* at = std::get_if<route>(&routed);
+  if (at == nullptr || at->what != operation::user_socket) co_return not_there();
+  co_return co_await sockets_.upgrade(request);
+}
+
+}  // namespace throughline::gateway

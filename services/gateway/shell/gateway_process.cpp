@@ -1,0 +1,130 @@
+#include "services/gateway/shell/gateway_process.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "common/base/ulid.hpp"
+#include "common/codec/subjects.hpp"
+#include "common/io/nats/nats_asio.hpp"
+#include "common/io/net/event_loop.hpp"
+#include "common/io/net/http_server.hpp"
+#include "common/ops/health.hpp"
+#include "common/ops/log.hpp"
+#include "common/ops/metrics.hpp"
+#include "common/ops/ops_server.hpp"
+#include "services/gateway/shell/front.hpp"
+
+namespace throughline::gateway {
+
+namespace asio = boost::asio;
+namespace log = ops::log;
+
+namespace {
+
+constexpr millis spread_max{10'000};
+/// Kept back of the drain for what cannot be waited for.
+constexpr millis last_words{500};
+
+/// Members in order of making: each outlives those below it.
+class process {
+ public:
+  process(const ops::settings& given, ops::shutdown_signal& stop)
+      : given_(given), stop_(stop), nats_(io::make_nats_link(loop_.context(), nats_settings_of(given))) {}
+
+  int run();
+
+ private:
+  static io::nats_settings nats_settings_of(const ops::settings& given) {
+    return {.urls = fmt::format("{}", fmt::join(given.list("nats-url"), ",")),
+            .creds_file = given.text("nats-creds"),
+            .name = "gateway",
+            .wake = {}};
+  }
+  void watch_nats();
+  asio::awaitable<void> drain();
+
+  const ops::settings& given_;
+  ops::shutdown_signal& stop_;
+  ops::metrics_registry metrics_;
+  ops::readiness ready_{"nats"};
+  ops::ops_server ops_{ready_, metrics_};
+  probe counts_{metrics_};
+  id_source ids_{system_entropy()};
+  io::event_loop loop_{[](std::string_view what) { log::error("task_failed", {{"what", what}}); }};
+  std::unique_ptr<io::nats_link> nats_;
+  state_sync_link state_sync_{*nats_, counts_};
+  identification identify_{jwt_verifier(given_.text("jwt-hs256-secret")), given_.list("allowed-origins"), state_sync_};
+  watches watches_{loop_, *nats_, state_sync_, counts_};
+  user_commands commands_{loop_, state_sync_, identify_};
+  user_sockets sockets_{loop_, watches_, identify_, commands_, counts_, given_.size("max-frame")};
+  endpoints api_{state_sync_, ids_};
+  io::http_server server_{loop_, std::make_shared<front>(identify_, api_, sockets_, counts_)};
+  io::subscription revocations_;
+};
+
+void process::watch_nats() {
+  nats_->on_connected([this] {
+    log::info("nats_connected");
+    ready_.met("nats");
+    watches_.reconnected();
+  });
+  nats_->on_disconnected([this] {
+    log::warn("nats_disconnected");
+    ready_.unmet("nats", "not connected");
+  });
+  nats_->on_dropped([this](const std::string& subject) {
+    log::warn("messages_dropped", {{"subject", subject}});
+    watches_.dropped(subject);
+  });
+  ready_.unmet("nats", "not connected");
+  revocations_ = nats_->subscribe(std::string(codec::auth_subject), "",
+                                  [this](const io::message& m) { sockets_.key_revoked(m.body); });
+  nats_->start();
+}
+
+int process::run() {
+  const auto ops_port = ops_.start(given_.address("ops-listen"));
+  const auto& where = given_.address("listen");
+  const auto port = ops_port ? server_.listen(where.host, where.port) : std::unexpected(ops_port.error());
+  if (!port) {
+    log::error(port.error().code, {{"message", port.error().message}});
+    return 1;
+  }
+  log::info("listening", {{"port", *port}, {"ops_port", *ops_port}});
+  watch_nats();
+  stop_.on_request([this] { loop_.post([this] { loop_.spawn(drain()); }); });
+  loop_.run();
+  stop_.on_request({});
+  revocations_.reset();
+  nats_->stop();
+  ops_.stop();
+  log::info("stopped");
+  return 0;
+}
+
+/// Stop taking, tell the sockets, finish what was taken (design 5.1, drain-timeout).
+asio::awaitable<void> process::drain() {
+  const auto whole = given_.duration("drain-timeout");
+  const auto until = std::chrono::steady_clock::now() + whole - std::min(last_words, whole / 4);
+  log::info("draining");
+  ready_.unmet("nats", "draining");
+  server_.stop_accepting();
+  co_await sockets_.drain(std::min(spread_max, whole / 2));
+  const auto left = std::chrono::duration_cast<millis>(until - std::chrono::steady_clock::now());
+  if (!co_await server_.wait_idle(std::max(left, millis(0)))) log::warn("drain_cut", {{"open", server_.connections()}});
+  server_.cut_all();
+  co_await server_.wait_idle(std::min(last_words, whole / 4) / 2);
+  loop_.stop();
+}
+
+}  // namespace
+
+int run_gateway(const ops::settings& given, ops::shutdown_signal& stop) {
+  stop.limit(given.duration("drain-timeout"));
+  return std::make_unique<process>(given, stop)->run();
+}
+
+}  // namespace throughline::gateway

@@ -1,0 +1,48 @@
+#include "services/gateway/shell/identification.hpp"
+
+#include <string>
+#include <utility>
+
+#include "common/codec/digest.hpp"
+#include "services/gateway/shell/steady.hpp"
+
+namespace throughline::gateway {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr millis key_budget{5'000};
+
+}  // namespace
+
+asio::awaitable<result<identity>> identification::of_request(const io::http_request& request, request_kind kind) {
+  const bool read_only = kind != request_kind::socket && (request.method == "GET" || request.method == "HEAD");
+  const credentials shown{
+      .authorization = request.header("Authorization"),
+      .cookie = request.header("Cookie"),
+      .query_token = request.parameter("access_token").value_or(std::string_view()),
+      .origin = request.header("Origin"),
+      .host = request.header("Host"),
+      .read_only = read_only,
+      .query_token_allowed = kind != request_kind::plain,
+  };
+  const auto token = find_token(shown, allowed_);
+  if (!token) co_return std::unexpected(token.error());
+  co_return co_await of_token(std::string(*token));
+}
+
+asio::awaitable<result<identity>> identification::of_token(std::string token) {
+  if (!is_api_key(token)) {
+    const auto said = tokens_.verify(token);
+    if (!said) co_return std::unexpected(said.error());
+    co_return identify(*said, unix_now_s());
+  }
+  auto hash = codec::sha256_hex(token);
+  const auto found = co_await link_.read_as<owner_reading>(find_key{hash}, key_budget);
+  if (!found) co_return std::unexpected(found.error());
+  if (!found->found) co_return fail("unauthorized", "the token is not valid");
+  co_return identity{user_id(found->owner), std::nullopt, std::move(hash)};
+}
+
+}  // namespace throughline::gateway

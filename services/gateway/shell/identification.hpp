@@ -1,0 +1,31 @@
+#pragma once
+// From a request to the user behind it (design 5.2). Loop's thread.
+
+#include <boost/asio/awaitable.hpp>
+
+#include "common/base/result.hpp"
+#include "common/io/net/http.hpp"
+#include "services/gateway/core/identity.hpp"
+#include "services/gateway/shell/jwt.hpp"
+#include "services/gateway/shell/state_sync_link.hpp"
+
+namespace throughline::gateway {
+
+enum class request_kind { plain, stream, socket };
+
+class identification {
+ public:
+  identification(jwt_verifier tokens, origin_list allowed, state_sync_link& link)
+      : tokens_(std::move(tokens)), allowed_(std::move(allowed)), link_(link) {}
+
+  /// Errors: `unauthorized`; for an API key also `busy`, `unavailable`.
+  boost::asio::awaitable<result<identity>> of_request(const io::http_request& request, request_kind kind);
+  boost::asio::awaitable<result<identity>> of_token(std::string token);
+
+ private:
+  jwt_verifier tokens_;
+  origin_list allowed_;
+  state_sync_link& link_;
+};
+
+}  // namespace throughline::gateway

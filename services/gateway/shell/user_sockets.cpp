@@ -1,0 +1,158 @@
+#include "services/gateway/shell/user_sockets.hpp"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "common/base/ulid.hpp"
+#include "common/codec/close_codes.hpp"
+#include "common/codec/user_frames.hpp"
+#include "common/ops/log.hpp"
+#include "services/gateway/core/access.hpp"
+#include "services/gateway/shell/steady.hpp"
+
+namespace throughline::gateway {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr millis knock_max{9'000};
+constexpr millis sweep_every{1'000};
+constexpr std::chrono::seconds stuck_max{30};
+constexpr std::uint32_t stuck_after_ms = 1'000;
+constexpr std::uint32_t refused_after_ms = 2'000;
+constexpr std::uint32_t drained_after_ms = 500;
+constexpr const char* v2_protocol = "throughline.v2";
+
+}  // namespace
+
+user_sockets::user_sockets(io::event_loop& loop, watches& sessions, identification& identify, user_commands& commands,
+                           const probe& counts, std::size_t frame_bytes_max)
+    : loop_(loop),
+      sessions_(sessions),
+      identify_(identify),
+      commands_(commands),
+      counts_(counts),
+      frame_bytes_max_(frame_bytes_max) {
+  loop_.spawn(sweep());
+}
+
+asio::awaitable<io::upgrade_result> user_sockets::upgrade(const io::http_request& request) {
+  const bool is_v2 = io::offers_protocol(request.header("Sec-WebSocket-Protocol"), v2_protocol);
+  const auto version = is_v2 ? wire_version::v2 : wire_version::v1;
+  auto socket = co_await check(request, version);
+  if (socket) co_return accept(std::move(*socket));
+  counts_.upgrade_refused(socket.error().status);
+  co_return refuse(socket.error(), version);
+}
+
+/// A browser cannot see why an upgrade was refused: a v2 client hears it as a close code.
+io::upgrade_result user_sockets::refuse(const refusal& why, wire_version version) {
+  if (version == wire_version::v1) return io::http_response::failure(why.status, why.code, why.message);
+  const auto code = static_cast<std::uint16_t>(4000 + why.status);
+  const bool later = why.status == 429 || why.status == 503;
+  return io::accept_and_close{
+      .subprotocol = v2_protocol, .code = code, .reason = later ? codec::close_reason(refused_after_ms) : why.message};
+}
+
+asio::awaitable<user_sockets::checked> user_sockets::check(const io::http_request& request, wire_version version) {
+  if (draining_) co_return std::unexpected(refusal{503, "shutting_down", "this gateway is shutting down"});
+  auto who = co_await identify_.of_request(request, request_kind::socket);
+  if (!who) {
+    const int status = who.error().code == "unauthorized" ? 401 : 503;
+    co_return std::unexpected(refusal{status, who.error().code, who.error().message});
+  }
+  const auto named = request.parameter("session_id");
+  if (!named || named->empty()) co_return std::unexpected(refusal{400, "bad_request", "session_id is missing"});
+  const auto nothing_there = not_visible().error();
+  const refusal not_found{404, nothing_there.code, nothing_there.message};
+  if (!is_session_id(*named)) co_return std::unexpected(not_found);
+
+  const auto user = who->user;
+  user_socket::wishes asked{.version = version};
+  // A malformed position is one that is not known: the full state follows.
+  if (const auto since = request.parameter("since"); since && version == wire_version::v2) {
+    asked.since = parse_position(*since);
+  }
+  auto socket = std::make_shared<user_socket>(loop_, std::move(*who), sessions_.of(session_id(std::string(*named))),
+                                              asked, commands_);
+  const auto answer = co_await socket->knock(knock_max);
+  if (answer == user_socket::verdict::refused) co_return std::unexpected(not_found);
+  if (answer == user_socket::verdict::unanswered) {
+    co_return std::unexpected(refusal{503, "unavailable", "the session cannot be read at the moment: try again"});
+  }
+  if (auto& open = per_user_[user]; open < per_user_max) {
+    ++open;
+    sockets_.insert(socket);
+    counts_.socket_opened();
+    co_return socket;
+  }
+  co_return std::unexpected(refusal{429, "too_many_sockets", "this user has too many sockets open"});
+}
+
+io::upgrade_result user_sockets::accept(std::shared_ptr<user_socket> socket) {
+  io::accept_socket granted;
+  if (socket->version() == wire_version::v2) granted.subprotocol = v2_protocol;
+  granted.limits.message_bytes_max = frame_bytes_max_;
+  granted.run = [this, socket](std::shared_ptr<io::websocket> open) -> asio::awaitable<void> {
+    const auto kept = socket;
+    const auto code = co_await kept->run(std::move(open));
+    counts_.socket_ended(code);
+    forget(kept);
+  };
+  granted.failed = [this, socket] {
+    counts_.socket_ended(0);
+    forget(socket);
+  };
+  return granted;
+}
+
+void user_sockets::forget(const std::shared_ptr<user_socket>& socket) {
+  if (sockets_.erase(socket) == 0) return;
+  const auto of = per_user_.find(socket->who().user);
+  if (--of->second == 0) per_user_.erase(of);
+}
+
+asio::awaitable<void> user_sockets::sweep() {
+  for (;;) {
+    co_await io::sleep_for(sweep_every);
+    const auto now = unix_now_s();
+    const auto stuck_before = std::chrono::steady_clock::now() - stuck_max;
+    const std::vector all(sockets_.begin(), sockets_.end());
+    for (const auto& socket : all) {
+      const auto expires = socket->who().expires_unix_s;
+      if (expires && *expires <= now) {
+        socket->close(codec::close_code::unauthorized, "the token has expired");
+      } else if (const auto since = socket->stuck_since(); since && *since < stuck_before) {
+        socket->close(codec::close_code::try_again_later, codec::close_reason(stuck_after_ms));
+      }
+    }
+  }
+}
+
+void user_sockets::key_revoked(const std::string& key_hash) {
+  const std::vector all(sockets_.begin(), sockets_.end());
+  for (const auto& socket : all) {
+    if (!key_hash.empty() && socket->who().key_hash == key_hash) {
+      socket->close(codec::close_code::unauthorized, "the key was revoked");
+    }
+  }
+}
+
+asio::awaitable<void> user_sockets::drain(millis spread) {
+  draining_ = true;
+  const std::vector all(sockets_.begin(), sockets_.end());
+  if (all.empty()) co_return;
+  ops::log::info("sockets_drained", {{"count", all.size()}});
+  constexpr millis step{50};
+  const auto steps = std::max<std::size_t>(1, static_cast<std::size_t>(spread / step));
+  const auto per_step = (all.size() + steps - 1) / steps;
+  for (std::size_t at = 0; at < all.size(); ++at) {
+    if (at != 0 && at % per_step == 0) co_await io::sleep_for(step);
+    if (all[at]->version() == wire_version::v2) all[at]->say(codec::encode_reconnect(drained_after_ms));
+    all[at]->close(codec::close_code::going_away, "this gateway is shutting down");
+  }
+}
+
+}  // namespace throughline::gateway

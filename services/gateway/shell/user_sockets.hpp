@@ -1,0 +1,59 @@
+#pragma once
+// All user sockets of this gateway: their number per user, their tokens' end, those that are stuck, and the drain.
+// Loop's thread.
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+
+#include <boost/asio/awaitable.hpp>
+
+#include "common/io/net/http_server.hpp"
+#include "services/gateway/shell/identification.hpp"
+#include "services/gateway/shell/user_commands.hpp"
+#include "services/gateway/shell/user_socket.hpp"
+#include "services/gateway/shell/watches.hpp"
+
+namespace throughline::gateway {
+
+class user_sockets {
+ public:
+  static constexpr std::size_t per_user_max = 1'000;
+
+  user_sockets(io::event_loop& loop, watches& sessions, identification& identify, user_commands& commands,
+               const probe& counts, std::size_t frame_bytes_max);
+
+  boost::asio::awaitable<io::upgrade_result> upgrade(const io::http_request& request);
+
+  void key_revoked(const std::string& key_hash);
+  /// Refuses new ones and closes those there are with 1001, spread over `spread`; returns when all were told.
+  boost::asio::awaitable<void> drain(millis spread);
+
+ private:
+  struct refusal {
+    int status = 0;
+    std::string code;
+    std::string message;
+  };
+  using checked = std::expected<std::shared_ptr<user_socket>, refusal>;
+
+  boost::asio::awaitable<checked> check(const io::http_request& request, wire_version version);
+  static io::upgrade_result refuse(const refusal& why, wire_version version);
+  io::upgrade_result accept(std::shared_ptr<user_socket> socket);
+  boost::asio::awaitable<void> sweep();
+  void forget(const std::shared_ptr<user_socket>& socket);
+
+  io::event_loop& loop_;
+  watches& sessions_;
+  identification& identify_;
+  user_commands& commands_;
+  const probe& counts_;
+  std::size_t frame_bytes_max_;
+  std::unordered_set<std::shared_ptr<user_socket>> sockets_;
+  std::unordered_map<user_id, std::size_t> per_user_;
+  bool draining_ = false;
+};
+
+}  // namespace throughline::gateway
