@@ -1,0 +1,177 @@
+"""Builds and runs the suites and counts their tests; `tests/run` is its entrance."""
+
+import argparse
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+# Suites of executables that Meson declares below tests/<suite>/, of pytest files, and of a program of their own.
+EXECUTABLES = ("unit", "scenarios", "simulation")
+PYTEST = ("tidy", "integration")
+PROGRAMS = ("browser", "deploy")
+SUITES = ("unit", "scenarios", "simulation", "tidy", "integration", "browser", "deploy")
+SERVICES = [f"services/{s}/{s}" for s in ("gateway", "agent-bridge", "state-sync")]
+# What doctest prints at its end, and what every other runner here ends with.
+DOCTEST = re.compile(r"\[doctest\] test cases:\s*\d+ \|\s*(\d+) passed \|\s*(\d+) failed")
+COUNTS = re.compile(r"^(\d+) passed, (\d+) failed$", re.M)
+
+
+class Tally:
+    def __init__(self):
+        self.rows = []
+
+    def add(self, name, passed, failed, seconds):
+        self.rows.append((name, passed, failed))
+        print(f"--- {name}: {passed} passed, {failed} failed ({seconds:.1f} s)", flush=True)
+
+    def total(self):
+        return sum(r[1] for r in self.rows), sum(r[2] for r in self.rows)
+
+
+def options():
+    parser = argparse.ArgumentParser(prog="tests/run", description="Builds and runs the test suites.")
+    parser.add_argument("--suite", nargs="+", action="extend", choices=SUITES, metavar="SUITE",
+                        help=f"only these: {' '.join(SUITES)}")
+    parser.add_argument("-k", metavar="NAME", help="only tests whose name contains NAME (pytest: its -k expression)")
+    parser.add_argument("--build-dir", default="build", help="release folder; the sanitizer build is beside it, -debug")
+    parser.add_argument("--no-debug", action="store_true", help="without the sanitizer build of unit and scenarios")
+    parser.add_argument("--no-build", action="store_true", help="run what is built already")
+    parser.add_argument("--no-install", action="store_true", help="do not look for missing packages")
+    return parser.parse_args()
+
+
+def build(kind, folder, targets=()):
+    """Whether it succeeded; its output is the user's progress."""
+    print(f"--- building {folder} ({kind})", flush=True)
+    done = subprocess.run(["deploy/local/build", kind, *targets], cwd=ROOT, env={**os.environ, "BUILD_DIR": folder})
+    return done.returncode == 0
+
+
+def run_and_show(command, env=None):
+    """Runs a program with its output shown as it comes; returns (exit status, output)."""
+    try:
+        child = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **(env or {})}, stdout=subprocess.PIPE,
+                                 stderr=subprocess.STDOUT, text=True, errors="replace")
+    except OSError as error:
+        print(error, flush=True)
+        return 127, ""
+    lines = []
+    for line in child.stdout:
+        lines.append(line)
+        print(line, end="", flush=True)
+    return child.wait(), "".join(lines)
+
+
+def counted(status, output, pattern):
+    """Counts from a runner's own summary; a bad end that the summary does not show is one failure more."""
+    found = pattern.findall(output)
+    if not found:
+        return (1, 0) if status == 0 else (0, 1)
+    passed, failed = map(int, found[-1])
+    return passed, failed or (0 if status == 0 else 1)
+
+
+def declared_tests(folder):
+    """{suite: [(name, command, environment)]} from Meson, by the folder below tests/ that an executable is in."""
+    listed = subprocess.run(["meson", "introspect", "--tests", folder], cwd=ROOT, capture_output=True, text=True)
+    found = {suite: [] for suite in EXECUTABLES}
+    for test in json.loads(listed.stdout) if listed.returncode == 0 else []:
+        path = os.path.relpath(test["cmd"][0], ROOT / folder)
+        parts = pathlib.PurePath(path).parts
+        if parts[0] == "tests" and parts[1] in found:
+            found[parts[1]].append((test["name"], test["cmd"], test.get("env", {})))
+    return found
+
+
+def run_executables(tally, label, tests, name):
+    started, passed, failed = time.monotonic(), 0, 0
+    for test, command, env in tests:
+        # Scenarios are files: the runner of a suite without doctest cases takes the same filter from the environment.
+        extra = [f"--test-case=*{name}*"] if name else []
+        status, output = run_and_show([*command, *extra], {**env, "SCENARIO": name or ""})
+        more = counted(status, output, DOCTEST if "[doctest]" in output else COUNTS)
+        if more[1]:
+            print(f"--- {test} failed (exit status {status})", flush=True)
+        passed, failed = passed + more[0], failed + more[1]
+    tally.add(label, passed, failed, time.monotonic() - started)
+
+
+def run_pytest(tally, suite, folder, name):
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as temporary:
+        report = pathlib.Path(temporary) / "report.xml"
+        command = [sys.executable, "-m", "pytest", f"tests/{suite}", "-v", f"--junitxml={report}", "-p", "no:cacheprovider"]
+        status, _ = run_and_show(command + (["-k", name] if name else []), {"THROUGHLINE_BUILD": folder})
+        passed, failed = 0, 0
+        if report.exists():
+            totals = xml.etree.ElementTree.parse(report).getroot().find("testsuite").attrib
+            failed = int(totals["failures"]) + int(totals["errors"])
+            passed = int(totals["tests"]) - failed - int(totals["skipped"])
+    nothing_selected = status == 5 and name
+    if status != 0 and not failed and not nothing_selected:
+        failed = 1
+    tally.add(suite, max(passed, 0), failed, time.monotonic() - started)
+
+
+def run_program(tally, suite, folder, name):
+    program = ROOT / "tests" / suite / "run"
+    if not program.exists():
+        return
+    started = time.monotonic()
+    command = [str(program), *(["-k", name] if name else [])]
+    status, output = run_and_show(command, {"THROUGHLINE_BUILD": folder})
+    passed, failed = counted(status, output, COUNTS)
+    tally.add(suite, passed, failed, time.monotonic() - started)
+
+
+def main():
+    chosen = options()
+    suites = [s for s in SUITES if s in (chosen.suite or SUITES)]
+    release, debug = chosen.build_dir, f"{chosen.build_dir}-debug"
+    executables = [s for s in suites if s in EXECUTABLES]
+    tally = Tally()
+    built = True
+    if not chosen.no_build and set(suites) - {"tidy", "deploy"}:
+        built = build("release", release, [] if executables else SERVICES)
+        if not built:
+            tally.add("build", 0, 1, 0)
+    tests = declared_tests(release) if executables else {}
+    for suite in suites:
+        if suite in EXECUTABLES and built and tests[suite]:
+            run_executables(tally, suite, tests[suite], chosen.k)
+        elif suite in PYTEST and (built or suite == "tidy"):
+            run_pytest(tally, suite, release, chosen.k)
+        elif suite in PROGRAMS and (built or suite == "deploy"):
+            run_program(tally, suite, release, chosen.k)
+    if executables and built and not chosen.no_debug:
+        run_sanitized(tally, chosen, tests, executables, release, debug)
+    passed, failed = tally.total()
+    print(f"{passed} passed, {failed} failed", flush=True)
+    return 0 if passed and not failed else 1
+
+
+def run_sanitized(tally, chosen, tests, suites, release, debug):
+    """The same executables once more, under the address and undefined sanitizers."""
+    wanted = [(s, n, c, e) for s in suites for n, c, e in tests[s]]
+    if not wanted:
+        return
+    paths = sorted({os.path.relpath(c[0], ROOT / release) for _, _, c, _ in wanted})
+    if not chosen.no_build and not build("debug", debug, paths):
+        tally.add("sanitizer build", 0, 1, 0)
+        return
+    for suite in suites:
+        moved = [(n, [str(ROOT / debug / os.path.relpath(c[0], ROOT / release)), *c[1:]], e)
+                 for s, n, c, e in wanted if s == suite]
+        if moved:
+            run_executables(tally, f"{suite} under sanitizers", moved, chosen.k)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

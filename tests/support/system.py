@@ -1,0 +1,257 @@
+"""The whole system on private ports below a folder of its own: PostgreSQL, NATS and the three services."""
+
+import asyncio
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import tempfile
+import urllib.error
+import urllib.request
+
+import psycopg2
+
+from support.process import Process, free_port
+from support.waiting import PATIENCE, until
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+POSTGRES_BIN = pathlib.Path("/usr/lib/postgresql/15/bin")
+SECRET = "integration-secret-of-more-than-32-bytes"
+SANITIZERS = {"ASAN_OPTIONS": "abort_on_error=0:exitcode=66", "UBSAN_OPTIONS": "print_stacktrace=1"}
+
+
+def build_folder():
+    return (ROOT / os.environ.get("THROUGHLINE_BUILD", "build")).resolve()
+
+
+def binary(service):
+    return str(build_folder() / "services" / service / service)
+
+
+def clean_environment():
+    """The caller's environment without settings of ours: a test says all of them itself."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("THROUGHLINE_")}
+    return {**kept, **SANITIZERS}
+
+
+def variable(setting):
+    return "THROUGHLINE_" + setting.upper()
+
+
+class Postgres(Process):
+    """A private cluster with fsync as given; the role, the database and the only user are `throughline`."""
+
+    def __init__(self, folder, fsync=True):
+        self.port = free_port()
+        self._folder = pathlib.Path(folder)
+        self._data = self._folder / "data"
+        self._fsync = fsync
+        self._as_postgres = []
+        if os.geteuid() == 0:
+            self._as_postgres = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups",
+                                 "--pdeathsig=SIGKILL"]
+        settings = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self._folder,
+                    "fsync": "on" if fsync else "off", "shared_buffers": "32MB"}
+        command = [*self._as_postgres, str(POSTGRES_BIN / "postgres"), "-D", str(self._data)]
+        for key, value in settings.items():
+            command += ["-c", f"{key}={value}"]
+        super().__init__("postgres", command, str(self._folder / "postgres.log"))
+
+    @property
+    def url(self):
+        return f"postgresql://throughline@127.0.0.1:{self.port}/throughline"
+
+    def create(self):
+        self._folder.mkdir(parents=True)
+        if self._as_postgres:
+            shutil.chown(self._folder, "postgres", "postgres")
+        subprocess.run([*self._as_postgres, str(POSTGRES_BIN / "initdb"), "-D", str(self._data), "-U", "throughline",
+                        "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"], check=True, capture_output=True)
+
+    def connect(self, database="throughline"):
+        """A connection that commits each statement."""
+        connection = psycopg2.connect(f"postgresql://throughline@127.0.0.1:{self.port}/{database}?connect_timeout=5")
+        connection.autocommit = True
+        return connection
+
+    def execute(self, sql, *arguments):
+        connection = self.connect()
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(sql, arguments)
+                return cursor.fetchall() if cursor.description else []
+        finally:
+            connection.close()
+
+    async def ready(self, timeout=PATIENCE):
+        def answers():
+            if not self.running:  # a successor of a killed server may find its shared memory still in use
+                self.start()
+            try:
+                self.connect("postgres").close()
+                return True
+            except psycopg2.OperationalError:
+                return False
+        await until(answers, f"PostgreSQL answers\n{self.tail()}", timeout, every=0.05)
+
+    async def create_database(self):
+        connection = self.connect("postgres")
+        with connection.cursor() as cursor:
+            cursor.execute("create database throughline")
+        connection.close()
+
+
+class Nats(Process):
+    def __init__(self, folder):
+        self.port = free_port()
+        super().__init__("nats", ["nats-server", "-a", "127.0.0.1", "-p", str(self.port)], f"{folder}/nats.log")
+
+    @property
+    def url(self):
+        return f"nats://127.0.0.1:{self.port}"
+
+    async def ready(self, timeout=PATIENCE):
+        def answers():
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return True
+            except OSError:
+                return False
+        await until(answers, f"NATS answers\n{self.tail()}", timeout)
+
+
+class Service(Process):
+    """One of the three binaries, set by environment variables only."""
+
+    def __init__(self, service, folder, settings, arguments=()):
+        self.ops_port = free_port()
+        self.port = free_port() if service != "state-sync" else None
+        values = {"ops_listen": f"127.0.0.1:{self.ops_port}", **settings}
+        if self.port:
+            values["listen"] = f"127.0.0.1:{self.port}"
+        env = {**clean_environment(), **{variable(k): str(v) for k, v in values.items()}}
+        super().__init__(service, [binary(service), *arguments], f"{folder}/{service}.log", env)
+
+    async def ops(self, path):
+        """(status, text) of the operations port; (0, reason) while nothing answers."""
+        def fetch():
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.ops_port}{path}", timeout=3) as reply:
+                    return reply.status, reply.read().decode()
+            except urllib.error.HTTPError as refused:
+                return refused.code, refused.read().decode()
+            except OSError as error:
+                return 0, str(error)
+        return await asyncio.to_thread(fetch)
+
+    async def ready(self, timeout=PATIENCE):
+        last = (0, "never asked")
+
+        async def is_ready():
+            nonlocal last
+            assert self.running, f"{self.name} ended while it started\n{self.tail()}"
+            last = await self.ops("/readyz")
+            return last[0] == 200
+        await until(is_ready, lambda: f"{self.name} is ready: {last}\n{self.tail()}", timeout)
+
+
+class System:
+    """Everything, started together. A setting goes to each service that knows it."""
+
+    KNOWN = {
+        "gateway": {"turn_idle_timeout", "max_frame", "allowed_origins", "drain_timeout", "log_level"},
+        "agent-bridge": {"max_frame", "max_entry", "drain_timeout", "log_level"},
+        "state-sync": {"stale_after", "ready_timeout", "snapshot_budget", "drain_timeout", "log_level"},
+    }
+
+    def __init__(self, **settings):
+        unknown = set(settings) - set().union(*self.KNOWN.values())
+        assert not unknown, f"unknown settings: {unknown}"
+        settings.setdefault("drain_timeout", "5s")
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="throughline-"))
+        self.folder.chmod(0o755)
+        self.postgres = Postgres(self.folder / "postgres")
+        self.nats = Nats(self.folder)
+        needed = {
+            "gateway": {"nats_url": self.nats.url, "jwt_hs256_secret": SECRET},
+            "agent-bridge": {"nats_url": self.nats.url},
+            "state-sync": {"nats_url": self.nats.url, "database_url": self.postgres.url},
+        }
+        for service, values in needed.items():
+            values.update({k: v for k, v in settings.items() if k in self.KNOWN[service]})
+        self.gateway = Service("gateway", self.folder, needed["gateway"])
+        self.bridge = Service("agent-bridge", self.folder, needed["agent-bridge"])
+        self.state_sync = Service("state-sync", self.folder, needed["state-sync"])
+        self.services = [self.state_sync, self.bridge, self.gateway]
+        self.processes = [self.postgres, self.nats, *self.services]
+
+    @property
+    def http_url(self):
+        return f"http://127.0.0.1:{self.gateway.port}"
+
+    @property
+    def agent_url(self):
+        return f"ws://127.0.0.1:{self.bridge.port}"
+
+    def process(self, name):
+        return next(p for p in self.processes if p.name == name)
+
+    async def start(self):
+        self.postgres.create()
+        self.postgres.start()
+        self.nats.start()
+        await self.postgres.ready()
+        await self.postgres.create_database()
+        await self.nats.ready()
+        self.migrate()
+        await self.revive()
+
+    def migrate(self):
+        done = subprocess.run([binary("state-sync"), "migrate"], env=self.state_sync.env, capture_output=True,
+                              text=True, timeout=60)
+        assert done.returncode == 0, f"migrate: {done.returncode}\n{done.stdout}{done.stderr}"
+
+    async def revive(self):
+        """Starts what does not run and waits until everything is ready, in the order the parts need each other."""
+        for process in self.processes:
+            if not process.running:
+                process.start()
+        for process in self.processes:
+            await process.ready()
+
+    def faults(self):
+        return [fault for fault in (p.fault() for p in self.processes) if fault]
+
+    def tails(self):
+        return [(p.name, p.tail()) for p in self.processes]
+
+    async def stop(self):
+        """Services by SIGTERM, each of which must exit 0; the rest by SIGKILL. Returns what was wrong."""
+        wrong = self.faults()
+        running = [s for s in self.services if s.running]
+        try:
+            for service in running:
+                service.signal_stop()
+            for service in running:
+                try:
+                    status = await service.ended(15)
+                    if status != 0:
+                        wrong.append(f"{service.name} ended with status {status} on SIGTERM\n{service.tail()}")
+                except AssertionError as late:
+                    wrong.append(f"{late}\n{service.tail()}")
+            wrong += self.faults()
+        finally:
+            for process in reversed(self.processes):
+                process.kill()
+            if os.environ.get("THROUGHLINE_KEEP") is None:
+                shutil.rmtree(self.folder, ignore_errors=True)
+        return wrong
+
+
+def json_of(text):
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
