@@ -20,12 +20,13 @@ inline std::string to_text(position p) {
   return std::to_string(p.epoch) + ":" + std::to_string(p.seq);
 }
 
-/// Reads `epoch:seq`: decimal digits only, epoch at least 1, nothing before, between or behind. Empty on anything else.
+/// Reads `epoch:seq` as `to_text` writes it: decimal digits without leading zeros, epoch at least 1, nothing before,
+/// between or behind. Empty on anything else.
 inline std::optional<position> parse_position(std::string_view text) {
   const auto colon = text.find(':');
   if (colon == std::string_view::npos) return std::nullopt;
   const auto number = [](std::string_view digits, std::uint64_t& out) {
-    if (digits.empty()) return false;
+    if (digits.empty() || (digits.size() > 1 && digits.front() == '0')) return false;
     const auto [end, fault] = std::from_chars(digits.data(), digits.data() + digits.size(), out);
     return fault == std::errc{} && end == digits.data() + digits.size();
   };

@@ -22,9 +22,10 @@ template <class Body, class Read>
 result<Body> decode_object(std::string_view json, Read read) {
   const json_document document(json.empty() ? "{}" : json);
   if (!document.ok()) return fail(bad_request, "the body is not JSON: " + document.why());
+  if (!document.root().is_object()) return fail(bad_request, "the body is not an object");
   field_reader f(document.root(), bad_request);
   Body out;
-  if (f.ok()) read(f, out);
+  read(f, out);
   if (!f.ok()) return f.failure();
   return out;
 }

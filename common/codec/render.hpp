@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/base/position.hpp"
+#include "common/base/result.hpp"
 #include "common/model/event.hpp"
 #include "common/model/interaction.hpp"
 #include "common/model/session.hpp"
@@ -53,6 +54,8 @@ void render_agents(std::string& out, rendered agents);
 
 /// Bodies of answers (design 5.2, 5.3).
 std::string error_body(std::string_view code, std::string_view message);
+/// The one answer for a session that is missing, malformed, deleted or not visible (design 5.2, G9).
+error no_such_session();
 /// `state` is "running" or "queued"; `at` is the event that recorded the prompt.
 std::string message_body(const prompt_id& prompt, const interaction_id& interaction, bool running, position at);
 std::string cancel_body(bool cancelled);  ///< {"status":"cancelled"|"noop"}

@@ -111,6 +111,10 @@ std::string error_body(std::string_view code, std::string_view message) {
   });
 }
 
+error no_such_session() {
+  return {"not_found", "There is no such session."};
+}
+
 std::string message_body(const prompt_id& prompt, const interaction_id& interaction, bool running, position at) {
   return object([&](json_writer& w) {
     w.text("prompt_id", prompt.text());

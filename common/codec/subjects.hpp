@@ -15,6 +15,9 @@ namespace throughline::codec {
 /// Queue subject and group of the reads that any state-sync answers.
 inline constexpr std::string_view read_subject = "tl1.read";
 inline constexpr std::string_view read_group = "readers";
+/// Queue subject and group of the requests about API keys: any state-sync decides them.
+inline constexpr std::string_view keys_subject = "tl1.keys";
+inline constexpr std::string_view keys_group = "keys";
 /// Broadcast: an API key was revoked; the body is the key's hash.
 inline constexpr std::string_view auth_subject = "tl1.auth";
 

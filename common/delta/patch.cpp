@@ -1,8 +1,9 @@
 #include "common/delta/patch.hpp"
 
-#include <algorithm>
+#include <utility>
 
 #include "common/base/utf.hpp"
+#include "common/delta/patch_replayer.hpp"
 
 namespace throughline::delta {
 namespace {
@@ -15,17 +16,6 @@ entry_patch header_of(std::size_t index, const entry& now) {
   p.tool_name = now.tool_name;
   p.tool_status = now.tool_status;
   return p;
-}
-
-void apply_one(entry& e, const entry_patch& p) {
-  e.id = p.id;
-  e.type = p.type;
-  e.tool_name = p.tool_name;
-  e.tool_status = p.tool_status;
-  e.content.resize(utf16_to_bytes(e.content, p.patch_offset));
-  e.content += p.patch;
-  // Only a patch that missed its base leaves more than it says.
-  if (p.total_length < e.content.size()) e.content.resize(utf16_to_bytes(e.content, p.total_length));
 }
 
 }  // namespace
@@ -70,12 +60,9 @@ patch_set full(const std::vector<entry>& entries) {
 }
 
 void apply(std::vector<entry>& entries, const patch_set& set) {
-  for (const auto& p : set.patches) {
-    if (p.index >= set.entry_count) continue;
-    if (p.index >= entries.size()) entries.resize(p.index + 1);
-    apply_one(entries[p.index], p);
-  }
-  entries.resize(set.entry_count);
+  patch_replayer one(std::move(entries));
+  one.apply(set);
+  entries = std::move(one).take();
 }
 
 }  // namespace throughline::delta

@@ -27,8 +27,7 @@ entry_patch grown(std::size_t index, const entry& now, std::size_t old_units, st
 /// All entries in full (offset 0): the baseline of a v1 viewer (design 5.4).
 patch_set full(const std::vector<entry>& entries);
 
-/// A browser's rule: keep the first `patch_offset` units, add `patch`, cut to `total_length`, take type, id and tool
-/// fields as given; then make the list `entry_count` long. An index at or above `entry_count` is ignored.
+/// One set alone, by the rule of `patch_replayer`, which is the cheaper way for many.
 void apply(std::vector<entry>& entries, const patch_set& set);
 
 }  // namespace throughline::delta

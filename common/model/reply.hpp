@@ -58,6 +58,13 @@ struct noted {
 
 using reply = std::variant<deferred, answer, attached, attach_refused, hand_over_result, noted>;
 
+/// Where an interaction stands in its session's log.
+struct turn_place {
+  std::uint64_t began = 0;  ///< seq of the event with which it began; 0: it has not, or never will
+  position ended;           ///< of its terminal event, or of the one that showed it gone from the queue; zero: open
+  bool queued = false;
+};
+
 /// The answer to a read about one session. `found` false: no such session (or deleted, or malformed): one answer.
 struct session_reading {
   bool found = false;
@@ -66,10 +73,11 @@ struct session_reading {
   /// read_snapshot: the session_update frame; read_session: Session JSON; read_interaction(s): the JSON of 5.3;
   /// read_events: one event per line.
   std::string body;
-  std::string baseline;        ///< read_snapshot: the v1 baseline patch frame; empty when there is none
-  bool known_position = true;  ///< read_events: the position asked for can be resumed
-  bool complete = true;        ///< read_events: nothing is left up to `head`
-  bool inner_found = true;     ///< read_interaction: the interaction exists
+  std::string baseline;             ///< read_snapshot: the v1 baseline patch frame; empty when there is none
+  bool known_position = true;       ///< read_events: the position asked for can be resumed
+  bool complete = true;             ///< read_events: nothing is left up to `head`
+  bool inner_found = true;          ///< read_interaction: the interaction exists
+  std::optional<turn_place> inner;  ///< read_interaction: absent when it was never heard of
 };
 struct head_reading {
   session_id session;

@@ -117,8 +117,9 @@ void shutdown_signal::state::run() {
       const std::scoped_lock lock(guard);
       again = requested;
     }
-    if (again) end_process("second signal");
-    request();
+    // Whoever supervises may say SIGTERM more than once; a person who insists presses Ctrl-C.
+    if (again && info.ssi_signo == SIGINT) end_process("interrupted again");
+    if (!again) request();
   }
 }
 

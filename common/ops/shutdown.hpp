@@ -20,7 +20,7 @@ class shutdown_signal {
   /// block: post to a loop, notify a thread. The last one registered holds; an empty one takes it back.
   void on_request(std::function<void()> callback);
   /// The process has that long from the request (design 5.1, drain-timeout): if it is still there then, it is ended
-  /// with status 1. A second signal does the same at once.
+  /// with status 1. A SIGINT after the request does the same at once.
   void limit(std::chrono::milliseconds drain_timeout);
 
   bool requested() const;

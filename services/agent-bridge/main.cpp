@@ -52,7 +52,7 @@ int main(int argc, char** argv) {
   ops::log::configure("agent-bridge", ops::log::level_of(settings.text("log-level")),
                       ops::log::format_of(settings.text("log-format")));
   ops::metrics_registry metrics;
-  ops::readiness ready{"nats"};
+  ops::readiness ready{"nats", "serving"};
   ops::ops_server operations(ready, metrics);
   io::event_loop loop([](std::string_view what) { ops::log::error("task_failed", {{"what", what}}); });
   const auto link =
@@ -75,8 +75,7 @@ int main(int argc, char** argv) {
     ready.unmet("nats", "not connected");
   });
 
-  const auto& where = settings.address("listen");
-  const auto port = server.listen(where.host, where.port);
+  const auto port = server.listen(settings.address("listen").host, settings.address("listen").port);
   const auto ops_port = operations.start(settings.address("ops-listen"));
   for (const auto* opened : {&port, &ops_port}) {
     if (*opened) continue;
@@ -84,10 +83,14 @@ int main(int argc, char** argv) {
     return 1;
   }
   link->start();
+  ready.met("serving");
   ops::log::info("listening", {{"port", *port}, {"ops_port", *ops_port}});
-  stop.limit(settings.duration("drain-timeout"));
-  stop.on_request(
-      [&] { loop.post([&] { loop.spawn(shut_down(loop, server, *bridge, settings.duration("drain-timeout"))); }); });
+  const auto drain_timeout = settings.duration("drain-timeout");
+  stop.limit(drain_timeout);
+  stop.on_request([&] {
+    ready.unmet("serving", "draining");
+    loop.post([&] { loop.spawn(shut_down(loop, server, *bridge, drain_timeout)); });
+  });
   loop.run();
   stop.on_request({});
   operations.stop();

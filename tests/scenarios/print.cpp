@@ -146,7 +146,8 @@ std::string row(const attachment_row& a) {
          " state=" + number(static_cast<unsigned>(a.state)) + (a.gate_open ? " ready=" + when(a.ready_at) : " shut") +
          " deadline=" + when(a.gate_deadline) + " open=" + maybe(a.open_thread_request) +
          " applied=" + number(a.applied) + " last=" + (a.last_number ? number(*a.last_number) : "-") +
-         " superseded=" + when(a.superseded_at);
+         " superseded=" + when(a.superseded_at) +
+         (a.suspect ? " suspect=" + number(a.suspect->number) + "-" + number(a.suspect->through) : "");
 }
 std::string row(const command_row& c) {
   return "command " + c.id.text() + " " + c.attachment.text() + " kind=" + number(static_cast<unsigned>(c.kind)) +

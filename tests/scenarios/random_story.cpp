@@ -61,7 +61,7 @@ class author {
   }
 
   std::string frames() {
-    auto out = "frames " + attachment() + "\n";
+    auto out = "frames " + attachment() + pick({"", "", "", " attempt=3"}) + "\n";
     for (auto n = 1 + below(4); n > 0; --n) out += frame() + "\n";
     return out;
   }
@@ -115,7 +115,7 @@ class author {
       case 6:
         return people() + "\n";
       case 7:
-        return "again " + attachment() + " from=" + std::to_string(1 + below(20)) + "\n";
+        return "again " + attachment() + " from=" + std::to_string(1 + below(20)) + pick({"", " attempt=3"}) + "\n";
       case 8:
       case 9:
         return "catch_up " + attachment() + "\n";

@@ -103,7 +103,8 @@ decision world::decide_on(const row_store& rows, tree& on, const input& what, id
   auto full = what;
   if (auto* ask = std::get_if<asked>(&full)) ask->prior = rows.prior_of(ask->request);
   for (const auto& [session, id] : on.facts_needed(full)) on.add_finished(rows.finished(session, id));
-  return on.apply(full, {now_, steady_of(now_), epoch_, &ids, bounds_});
+  const auto owner = "owner " + std::to_string(owners_);
+  return on.apply(full, {now_, steady_of(now_), epoch_, &ids, bounds_, owner});
 }
 
 world::lines world::decide(const input& what, bool twin) {
@@ -205,6 +206,7 @@ world::lines world::begin(bool with_thread) {
 }
 
 world::lines world::crash() {
+  ++owners_;
   reload();
   return decide(taken_over{});
 }
@@ -229,7 +231,14 @@ world::lines world::catch_up(const attachment_id& a) {
     auto got = perform(next);
     const auto last = parse_line(got.empty() ? "" : got.back());
     append(out, std::move(got));
-    if (last.words.size() < 3 || last.words[1] == "applied") return out;
+    if (last.words.size() < 3) return out;
+    const bool one_done = last.words[1] == "applied" || last.words[1] == "refused";
+    if (one_done) {
+      const auto done = std::stoull(last.words[2]);
+      if (done >= bridges_.last_number(a)) return out;
+      next = text("again " + a.text() + " from=" + std::to_string(done + 1));
+      continue;
+    }
     if (last.words[1] == "expected") next = text("again " + a.text() + " from=" + last.words[2]);
     if (last.words[1] == "need_full") next = text("full " + a.text() + " from=" + last.words[2]);
     if (last.words[1] != "expected" && last.words[1] != "need_full") return out;

@@ -58,6 +58,7 @@ class world {
   id_source ids_{1};
   instant now_;
   std::uint64_t epoch_ = 1;
+  std::uint64_t owners_ = 1;  ///< lives of owners so far
   state_sync::limits bounds_;
   session_id root_;
   std::uint64_t unnamed_ids_ = 0;

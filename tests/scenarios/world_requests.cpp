@@ -8,11 +8,15 @@ session_id world::session_of(const line& l) const {
   return l.has("session") ? session_id{names_.lengthen(l.option("session"))} : root_;
 }
 
-/// `id=` names the request; without it each is another one. The fingerprint is the request but for its id.
+/// `id=` names the request; without it each is another one. The fingerprint is the request but for its id and its
+/// secret.
 caller world::caller_of(const line& l) {
   caller by{.user = user_id{l.word(1)}};
   by.id = l.has("id") ? l.option("id") : "auto-" + std::to_string(++unnamed_ids_);
-  for (const auto& w : l.words) by.fingerprint += w + "|";
+  const auto secret = l.word(0) == "token" ? std::optional(l.word(2)) : std::nullopt;
+  for (const auto& w : l.words) {
+    if (w != secret) by.fingerprint += w + "|";
+  }
   for (const auto& [k, v] : l.options) {
     if (k != "id") by.fingerprint += k + "=" + v + "|";
   }
@@ -82,6 +86,7 @@ session_request world::bridges(const act& a) {
   h.session = session;
   h.bridge = bridge;
   h.acknowledged = std::stoull(l.option("ack", "0"));
+  h.attempt = static_cast<std::uint32_t>(std::stoul(l.option("attempt", "1")));
   return h;
 }
 

@@ -103,6 +103,13 @@ void child_process::signal(int number) const {
   if (!ended_) kill(pid_, number);
 }
 
+void child_process::freeze() const {
+  if (ended_ || kill(pid_, SIGSTOP) != 0) return;
+  siginfo_t stopped{};
+  while (waitid(P_PID, static_cast<id_t>(pid_), &stopped, WSTOPPED | WEXITED | WNOWAIT) != 0 && errno == EINTR) {
+  }
+}
+
 int child_process::wait() {
   while (!ended_ && !reap(0)) {
   }

@@ -40,7 +40,8 @@ class child_process {
   child_process& operator=(const child_process&) = delete;
 
   void signal(int number) const;
-  int wait();  ///< exit status, or 128 + signal
+  void freeze() const;  ///< SIGSTOP; returns when all its threads stand still
+  int wait();           ///< exit status, or 128 + signal
   bool running();
 
  private:

@@ -51,7 +51,7 @@ void nats_server::kill() {
 }
 
 void nats_server::freeze() {
-  process_->signal(SIGSTOP);
+  process_->freeze();
 }
 
 void nats_server::thaw() {
@@ -117,6 +117,14 @@ void postgres_server::standby(bool on) {
 
 void postgres_server::freeze(int backend) {
   ::kill(backend, SIGSTOP);
+  // Not a child of ours: its state is read until it is the stopped one.
+  (void)eventually([&] {
+    std::ifstream in("/proc/" + std::to_string(backend) + "/stat");
+    std::string line;
+    std::getline(in, line);
+    const auto name_end = line.rfind(')');
+    return name_end == std::string::npos || line.substr(name_end + 2, 1) == "T";
+  });
 }
 
 void postgres_server::thaw(int backend) {

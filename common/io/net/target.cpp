@@ -65,7 +65,8 @@ bool parse_target(std::string_view target, http_request& into) {
   auto rest = path.substr(1);
   for (bool more = !rest.empty(); more;) {
     const auto part = next_part(rest, '/', more);
-    if (!decode(part, false, into.segments.emplace_back())) return false;
+    auto& segment = into.segments.emplace_back();
+    if (!decode(part, false, segment)) segment.assign(1, '\0');
   }
   return question == std::string_view::npos || parse_query(target.substr(question + 1), into);
 }

@@ -54,6 +54,20 @@ bool names_a_standby(std::string_view message) {
          message.find("recovery") != std::string_view::npos;
 }
 
+/// The server's word on who we are. libpq gives no SQLSTATE of a failed connection; in another language than English
+/// this stays `unreachable`, and the message tells.
+bool names_a_login(std::string_view message) {
+  constexpr std::string_view phrases[] = {"authentication failed",          "\" does not exist",
+                                          "no pg_hba.conf entry",           "no password supplied",
+                                          "permission denied for database", "is not permitted to log in"};
+  return std::ranges::any_of(phrases, [&](auto phrase) { return message.find(phrase) != std::string_view::npos; });
+}
+
+open_failure kind_of(std::string_view message) {
+  if (names_a_standby(message)) return open_failure::not_primary;
+  return names_a_login(message) ? open_failure::login_refused : open_failure::unreachable;
+}
+
 std::expected<void, open_error> verify_server(pqxx::nontransaction& tx) {
   const auto row = tx.exec1(
       "SELECT pg_is_in_recovery(), current_setting('fsync'), current_setting('full_page_writes'), "
@@ -164,7 +178,7 @@ open_result database::open(connection_role role) const {
     return refused(open_failure::settings_refused, one_line(error.what()));
   } catch (const std::exception& error) {
     const auto message = one_line(error.what());
-    return refused(names_a_standby(message) ? open_failure::not_primary : open_failure::unreachable, message);
+    return refused(kind_of(message), message);
   }
 }
 

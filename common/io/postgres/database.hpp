@@ -27,7 +27,8 @@ struct database_settings {
 
 enum class open_failure : std::uint8_t {
   bad_url,           ///< cannot be parsed: will not mend itself
-  unreachable,       ///< nothing answers, or it refuses us: try again
+  unreachable,       ///< nothing answers: try again
+  login_refused,     ///< it answers, but the role, the password or the database is not there for us: try again
   not_primary,       ///< a standby, or read-only: try again
   unsafe_server,     ///< fsync or full_page_writes is off: refuse to run (design 3.1)
   settings_refused,  ///< a setting did not take, e.g. behind a pooler

@@ -49,6 +49,8 @@ const char* to_text(open_failure kind) {
       return "bad_url";
     case open_failure::unreachable:
       return "unreachable";
+    case open_failure::login_refused:
+      return "login_refused";
     case open_failure::not_primary:
       return "not_primary";
     case open_failure::unsafe_server:

@@ -95,6 +95,10 @@ void attachment::on(const input::drain&, moment now) {
   begin_ending(ending::going_away, now);
 }
 
+void attachment::on(const input::drain_over&, moment) {
+  if (socket_open_) close(going_away_code, "the server is going away");
+}
+
 void attachment::on(const input::wire_restored&, moment now) {
   for (auto* state : {&frames_lane_, &life_lane_}) {
     state->failures = 0;

@@ -54,13 +54,14 @@ struct command_settled {
 };
 struct socket_ended {};   ///< whoever ended it
 struct drain {};          ///< this process goes away
+struct drain_over {};     ///< and waits no longer: the socket closes with what is not handed over
 struct wire_restored {};  ///< NATS is there again: no more waiting
 struct tick {};           ///< `next_wake` has come
 }  // namespace input
 
-using attachment_input =
-    std::variant<input::frame_read, input::bad_frame, input::answered, input::unanswered, input::ordered,
-                 input::command_settled, input::socket_ended, input::drain, input::wire_restored, input::tick>;
+using attachment_input = std::variant<input::frame_read, input::bad_frame, input::answered, input::unanswered,
+                                      input::ordered, input::command_settled, input::socket_ended, input::drain,
+                                      input::drain_over, input::wire_restored, input::tick>;
 
 namespace effect {
 struct ask_owner {  ///< answer with `answered` or `unanswered` of this lane
@@ -142,6 +143,7 @@ class attachment {
   void on(const input::command_settled& in, moment now);
   void on(const input::socket_ended& in, moment now);
   void on(const input::drain& in, moment now);
+  void on(const input::drain_over& in, moment now);
   void on(const input::wire_restored& in, moment now);
   void on(const input::tick&, moment) {}
 

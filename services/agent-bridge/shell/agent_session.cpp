@@ -75,6 +75,7 @@ boost::asio::awaitable<void> agent_session::run(std::shared_ptr<io::websocket> s
 
 void agent_session::take(const io::socket_frame& frame) {
   if (core_.reading_is_over()) return;
+  last_read_ = steady::now();
   with_.counts.frame_read(frame.data.size());
   if (!frame.text) {
     with_.counts.frame_unreadable();

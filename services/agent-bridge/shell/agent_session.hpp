@@ -47,6 +47,8 @@ class agent_session : public std::enable_shared_from_this<agent_session> {
   void upgrade_failed();
   void order(io::message asked, bridge_order what);
   void drain() { apply(input::drain{}); }
+  void drain_over() { apply(input::drain_over{}); }
+  moment last_read() const { return last_read_; }  ///< when a frame of the agent was last read
   void wire_restored() { apply(input::wire_restored{}); }
 
  private:
@@ -70,6 +72,7 @@ class agent_session : public std::enable_shared_from_this<agent_session> {
   bool committed_ = false;
   std::shared_ptr<io::websocket> socket_;
   bool socket_over_ = false;
+  moment last_read_{};
   std::vector<std::pair<command_id, std::shared_ptr<const std::string>>> unwritten_;  ///< until there is a socket
   std::optional<effect::close_socket> close_on_open_;
   std::array<io::request_handle, 2> asked_;

@@ -21,6 +21,10 @@ constexpr millis attach_timeout{2'000};
 constexpr std::size_t upgrades_max = 4096;
 constexpr std::chrono::seconds ping_every{20};  // design 5.5
 constexpr std::chrono::seconds idle_max{45};
+/// In a drain: an agent that was silent for so long has been heard out; one that never stops is cut after
+/// `last_words_max`.
+constexpr std::chrono::milliseconds silence{50};
+constexpr std::chrono::seconds last_words_max{1};
 /// Commands waiting to be written to one agent.
 constexpr std::size_t socket_queue_bytes_max = std::size_t{16} << 20;
 constexpr std::size_t socket_queue_frames_max = 4096;
@@ -29,6 +33,18 @@ std::uint64_t unix_ms() {
   using namespace std::chrono;
   return static_cast<std::uint64_t>(duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count());
 }
+
+/// One more of something, for as long as it lives.
+class counted {
+ public:
+  explicit counted(std::size_t& count) : count_(count) { ++count_; }
+  ~counted() { --count_; }
+  counted(const counted&) = delete;
+  counted& operator=(const counted&) = delete;
+
+ private:
+  std::size_t& count_;
+};
 
 io::http_response unavailable(std::string_view why) {
   auto response = io::http_response::failure(503, "unavailable", why);
@@ -66,9 +82,8 @@ boost::asio::awaitable<io::http_result> bridge::serve(io::http_request& request)
 boost::asio::awaitable<io::upgrade_result> bridge::upgrade(io::http_request& request) {
   if (request.path != sync_path) co_return io::http_response::failure(404, "not_found", "there is nothing here");
   if (upgrades_under_way_ >= upgrades_max) co_return unavailable("too many agents are connecting at once");
-  ++upgrades_under_way_;
+  const counted under_way(upgrades_under_way_);
   auto result = co_await admit_and_attach(request);
-  --upgrades_under_way_;
   const auto* response = std::get_if<io::http_response>(&result);
   counts_.upgrade_answered(response ? response->status : 101);
   co_return result;
@@ -180,21 +195,46 @@ void bridge::take_order(io::message asked) {
   session->order(std::move(asked), std::move(order->what));
 }
 
-void bridge::wire_restored() {
+std::vector<std::shared_ptr<agent_session>> bridge::all_sessions() const {
   std::vector<std::shared_ptr<agent_session>> all;
   for (const auto& [id, session] : sessions_) all.push_back(session);
-  for (const auto& session : all) session->wire_restored();
+  return all;
+}
+
+void bridge::wire_restored() {
+  for (const auto& session : all_sessions()) session->wire_restored();
 }
 
 boost::asio::awaitable<bool> bridge::drain(steady::time_point deadline) {
   draining_ = true;
-  std::vector<std::shared_ptr<agent_session>> all;
-  for (const auto& [id, session] : sessions_) all.push_back(session);
-  ops::log::info("draining", {{"attachments", all.size()}});
-  for (const auto& session : all) session->drain();
-  all.clear();
-  while (!sessions_.empty() && steady::now() < deadline) co_await io::sleep_for(std::chrono::milliseconds(10));
+  ops::log::info("draining", {{"attachments", sessions_.size()}});
+  co_await drain_when_silent(steady::now() +
+                             std::min<steady::duration>(last_words_max, (deadline - steady::now()) / 4));
+  // Without an owner nothing can be handed over; an agent is still told to come again elsewhere.
+  const auto last_call = deadline - (deadline - steady::now()) / 4;
+  co_await wait_finished(last_call);
+  for (const auto& session : all_sessions()) session->drain_over();
+  co_await wait_finished(deadline);
   co_return sessions_.empty();
+}
+
+/// What has arrived is read first: a stock agent never says it again.
+boost::asio::awaitable<void> bridge::drain_when_silent(steady::time_point until) {
+  const auto since = steady::now();
+  auto talking = all_sessions();
+  while (!talking.empty()) {
+    co_await io::sleep_for(std::chrono::milliseconds(10));
+    const auto now = steady::now();
+    std::erase_if(talking, [&](const auto& session) {
+      if (now < until && now - std::max(since, session->last_read()) < silence) return false;
+      session->drain();
+      return true;
+    });
+  }
+}
+
+boost::asio::awaitable<void> bridge::wait_finished(steady::time_point until) {
+  while (!sessions_.empty() && steady::now() < until) co_await io::sleep_for(std::chrono::milliseconds(10));
 }
 
 }  // namespace throughline::agent_bridge

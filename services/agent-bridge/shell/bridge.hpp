@@ -8,6 +8,7 @@
 #include <string>
 #include <unordered_map>
 #include <variant>
+#include <vector>
 
 #include <boost/asio/awaitable.hpp>
 
@@ -36,8 +37,8 @@ class bridge final : public io::request_handler {
   boost::asio::awaitable<io::upgrade_result> upgrade(io::http_request& request) override;
 
   void wire_restored();  ///< NATS is there again
-  /// Refuses new agents, hands over what was read, closes the others with 1001 and detaches. True when all was done by
-  /// `deadline`.
+  /// Refuses new agents, hears out the others, hands over what was read, closes with 1001 and detaches. True when all
+  /// was done by `deadline`; every socket is closed some time before it, what it said handed over or not.
   boost::asio::awaitable<bool> drain(std::chrono::steady_clock::time_point deadline);
   std::size_t attachments() const { return sessions_.size(); }
 
@@ -56,6 +57,9 @@ class bridge final : public io::request_handler {
   boost::asio::awaitable<io::upgrade_result> attach_session(admission who, steady::time_point deadline);
   io::upgrade_result grant(const std::shared_ptr<agent_session>& session);
   void take_order(io::message asked);
+  std::vector<std::shared_ptr<agent_session>> all_sessions() const;
+  boost::asio::awaitable<void> drain_when_silent(steady::time_point until);
+  boost::asio::awaitable<void> wait_finished(steady::time_point until);
 
   io::event_loop& loop_;
   io::nats_link& link_;

@@ -2,13 +2,14 @@
 // May this user do that with this session? One answer for what does not exist and what is not visible (G9).
 
 #include "common/base/result.hpp"
+#include "common/codec/render.hpp"
 #include "common/model/session.hpp"
 
 namespace throughline::gateway {
 
 /// The 404 of a session that does not exist, is malformed, is deleted or is not visible: they cannot be told apart.
 inline std::unexpected<error> not_visible() {
-  return fail("not_found", "no such session");
+  return std::unexpected(codec::no_such_session());
 }
 
 /// `access` is null where there is no such session. Errors: `not_found`, then `forbidden`.

@@ -25,8 +25,8 @@ std::string_view trim(std::string_view text) {
 
 }  // namespace
 
-result<page_request> parse_page(parameter page, parameter per_page, std::uint64_t per_page_default) {
-  page_request out{0, per_page_default};
+result<page_request> parse_page(parameter page, parameter per_page, page_sizes sizes) {
+  page_request out{0, sizes.usual};
   if (page) {
     const auto n = number(*page);
     if (!n || *n > page_max) return fail("bad_request", "page is not a number from 0 on");
@@ -35,7 +35,7 @@ result<page_request> parse_page(parameter page, parameter per_page, std::uint64_
   if (per_page) {
     const auto n = number(*per_page);
     if (!n || *n == 0) return fail("bad_request", "per_page is not a number from 1 on");
-    out.per_page = std::min(*n, per_page_max);
+    out.per_page = std::min(*n, sizes.most);
   }
   return out;
 }

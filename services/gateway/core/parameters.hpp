@@ -19,12 +19,16 @@ struct page_request {
   std::uint64_t per_page = 0;
 };
 inline constexpr std::uint64_t page_max = 1'000'000'000;
-inline constexpr std::uint64_t per_page_max = 1'000;
 inline constexpr std::uint64_t events_default = 1'000;
 inline constexpr std::uint64_t events_max = 10'000;
 
-/// `per_page` above the maximum is the maximum; 0 or no number is an error.
-result<page_request> parse_page(parameter page, parameter per_page, std::uint64_t per_page_default);
+/// What a list gives on one page.
+struct page_sizes {
+  std::uint64_t usual = 0;
+  std::uint64_t most = 0;
+};
+/// `per_page` above the most is the most; 0 or no number is an error.
+result<page_request> parse_page(parameter page, parameter per_page, page_sizes sizes);
 /// `asc` (the default) or `desc`: true iff the newest come first.
 result<bool> parse_newest_first(parameter order);
 /// A flag: absent, `0` and `false` are false; present, `1` and `true` are true.

@@ -9,18 +9,20 @@ namespace {
 
 struct line {
   std::string_view method;
-  std::string_view pattern;  ///< below /api/v1; `{s}` a session, `{i}` an interaction or a user
+  std::string_view pattern;  ///< below /api/v1; `{s}` a session, `{i}` an interaction, a user or a key
   operation what;
 };
 
 constexpr std::array table = {
     line{"POST", "/sessions", operation::create_session},
     line{"GET", "/sessions", operation::list_sessions},
+    line{"POST", "/sessions/chat", operation::chat},
     line{"GET", "/sessions/{s}", operation::read_session},
     line{"PUT", "/sessions/{s}", operation::rename_session},
     line{"DELETE", "/sessions/{s}", operation::delete_session},
     line{"GET", "/sessions/{s}/interactions", operation::list_interactions},
     line{"GET", "/sessions/{s}/interactions/{i}", operation::read_interaction},
+    line{"GET", "/sessions/{s}/interactions/{i}/stream", operation::stream_answer},
     line{"POST", "/sessions/{s}/messages", operation::post_message},
     line{"POST", "/sessions/{s}/cancel", operation::cancel},
     line{"GET", "/sessions/{s}/events", operation::read_events},
@@ -30,6 +32,8 @@ constexpr std::array table = {
     line{"PUT", "/sessions/{s}/grants/{i}", operation::put_grant},
     line{"DELETE", "/sessions/{s}/grants/{i}", operation::delete_grant},
     line{"GET", "/agents", operation::list_agents},
+    line{"POST", "/keys", operation::issue_key},
+    line{"DELETE", "/keys/{i}", operation::revoke_key},
     line{"GET", "/ws/user", operation::user_socket},
 };
 
@@ -68,12 +72,16 @@ right right_needed(operation what) {
     case operation::create_session:
     case operation::list_sessions:
     case operation::list_agents:
+    case operation::chat:
+    case operation::issue_key:
+    case operation::revoke_key:
       return right::none;
     case operation::read_session:
     case operation::list_interactions:
     case operation::read_interaction:
     case operation::read_events:
     case operation::user_socket:
+    case operation::stream_answer:
       return right::watch;
     case operation::rename_session:
     case operation::post_message:
@@ -88,6 +96,10 @@ right right_needed(operation what) {
       return right::own;
   }
   return right::own;
+}
+
+bool is_stream(operation what) {
+  return what == operation::stream_answer;
 }
 
 routing find_route(std::string_view method, std::span<const std::string> segments) {

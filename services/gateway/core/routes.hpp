@@ -20,6 +20,8 @@ enum class operation {
   read_interaction,
   post_message,
   cancel,
+  chat,
+  stream_answer,
   read_events,
   mint_agent_token,
   revoke_agent_tokens,
@@ -27,8 +29,13 @@ enum class operation {
   put_grant,
   delete_grant,
   list_agents,
+  issue_key,
+  revoke_key,
   user_socket,
 };
+
+/// A GET that goes on: a browser shows its token in the query there (design 5.2).
+bool is_stream(operation what);
 
 /// What one needs on the session the path names; `none` where it names none.
 right right_needed(operation what);
@@ -36,7 +43,7 @@ right right_needed(operation what);
 struct route {
   operation what;
   std::string session;  ///< as given: its form has not been checked
-  std::string inner;    ///< an interaction or a user
+  std::string inner;    ///< an interaction, a user or a key
 };
 /// The path is known, the method is not one of these (for `Allow`, e.g. "GET, HEAD, POST").
 struct wrong_method {

@@ -30,10 +30,11 @@ result<next_attempt> mutation_attempts::next(attempt_outcome became, millis afte
 
 result<next_attempt> read_attempts::next(attempt_outcome became, millis after, millis now) {
   ++failures_;
+  somebody_ = somebody_ || became != attempt_outcome::nobody;
   // A busy replica says so at once: the group may pick another one. Otherwise the two subjects take turns.
   if (became != attempt_outcome::busy) direct_ = !direct_;
   const auto wait = became == attempt_outcome::unanswered ? millis(0) : std::max(after, back_off(failures_));
-  const auto left = deadline_ - now - wait;
+  const auto left = (somebody_ ? deadline_ : std::min(deadline_, nobody_until_)) - now - wait;
   if (left >= shortest_attempt) {
     return next_attempt{wait, std::min(direct_ ? direct_timeout : group_timeout, left), direct_};
   }

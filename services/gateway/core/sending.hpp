@@ -28,7 +28,7 @@ struct next_attempt {
 class mutation_attempts {
  public:
   struct patience {
-    millis whole{12'000};
+    millis whole{10'000};
     millis attempt{3'000};
   };
   explicit mutation_attempts(millis now) : mutation_attempts(now, patience()) {}
@@ -54,14 +54,18 @@ class read_attempts {
  public:
   static constexpr millis group_timeout{500};
   static constexpr millis direct_timeout{2'000};
+  /// Any replica answers reads: where nobody listens at all, waiting for another owner brings nothing.
+  static constexpr millis nobody_max{2'500};
 
-  read_attempts(millis now, millis budget) : deadline_(now + budget) {}
+  read_attempts(millis now, millis budget) : deadline_(now + budget), nobody_until_(now + nobody_max) {}
 
   next_attempt first() const { return {millis(0), group_timeout, false}; }
   result<next_attempt> next(attempt_outcome became, millis after, millis now);
 
  private:
   millis deadline_;
+  millis nobody_until_;
+  bool somebody_ = false;
   bool direct_ = false;
   unsigned failures_ = 0;
 };

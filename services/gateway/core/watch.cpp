@@ -175,7 +175,6 @@ void watch::snapshot(std::optional<session_reading> reading, millis now, watch_e
 void watch::range(std::uint64_t ticket, std::optional<std::vector<live_event>> events, bool known, millis now,
                   watch_effects& out) {
   if (gone_ || ticket != range_ticket_) return;
-  if (!known) seen_ = {};  // what was seen is not there any more
   follow(events ? splice_.range(std::move(*events), known) : splice_.range_failed(), now, out);
 }
 

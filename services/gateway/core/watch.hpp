@@ -174,10 +174,10 @@ class watch {
   std::optional<access_list> access_;
   std::uint64_t access_epoch_ = 0;
   std::shared_ptr<const full_state> state_;
-  position seen_;                      ///< the highest that anything told of; commits come first, so a read finds it
-  std::uint64_t reads_asked_ = 0;      ///< snapshots; the number of the last one
-  std::uint64_t state_read_ = 0;       ///< the one that brought `state_`
-  millis verified_at_{0};  ///< what is held was the database's head then
+  position seen_;                  ///< the highest that anything told of; commits come first, so a read finds it
+  std::uint64_t reads_asked_ = 0;  ///< snapshots; the number of the last one
+  std::uint64_t state_read_ = 0;   ///< the one that brought `state_`
+  millis verified_at_{0};          ///< what is held was the database's head then
   std::optional<millis> asked_snapshot_at_;
   std::optional<millis> retry_snapshot_at_;
   std::optional<look> look_again_;

@@ -3,6 +3,8 @@
 #include <utility>
 
 #include "common/codec/http_bodies.hpp"
+#include "common/codec/render.hpp"
+#include "common/model/page_size.hpp"
 #include "services/gateway/core/access.hpp"
 #include "services/gateway/core/parameters.hpp"
 #include "services/gateway/shell/steady.hpp"
@@ -16,23 +18,15 @@ namespace {
 /// Above the time after which a dead owner is replaced (design 7).
 constexpr millis read_budget{8'000};
 
-int status_of(std::string_view code) {
-  if (code == "busy" || code == "unavailable") return 503;
-  if (code == "position_unknown") return 410;
-  return codec::http_status_of(code);
-}
-
 }  // namespace
 
-io::http_response failure_of(const error& why) {
-  const int status = status_of(why.code);
-  auto response = io::http_response::failure(status, why.code, why.message);
-  if (status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer");
-  if (status == 503) response.headers.emplace_back("Retry-After", "1");
-  return response;
+asio::awaitable<io::http_result> endpoints::answer_to(const call& c) {
+  if (c.what == operation::chat) co_return co_await chat(c);
+  if (c.what == operation::stream_answer) co_return co_await stream(c);
+  co_return co_await answer_whole(c);
 }
 
-endpoints::response endpoints::answer_to(const call& c) {
+endpoints::response endpoints::answer_whole(const call& c) {
   switch (c.what) {
     case operation::create_session:
       return create(c);
@@ -66,6 +60,12 @@ endpoints::response endpoints::answer_to(const call& c) {
       return delete_grant_of(c);
     case operation::list_agents:
       return list_attached(c);
+    case operation::issue_key:
+      return issue_key_of(c);
+    case operation::revoke_key:
+      return revoke_key_of(c);
+    case operation::chat:
+    case operation::stream_answer:
     case operation::user_socket:
       break;
   }
@@ -92,7 +92,7 @@ endpoints::response endpoints::change(session_request request, mutation_attempts
   auto said = co_await state_sync_.change(std::move(request), how_long);
   if (!said) co_return failure_of(said.error());
   if (said->body.empty()) co_return io::http_response{.status = said->status, .headers = {}, .body = nullptr};
-  co_return io::http_response::json(said->status, std::move(said->body));
+  co_return response_of(std::move(*said));
 }
 
 asio::awaitable<result<head_reading>> endpoints::visible_head(const call& c) {
@@ -123,7 +123,8 @@ endpoints::response endpoints::invalid(const call& c, error fault) {
 }
 
 endpoints::response endpoints::list(const call& c) {
-  const auto page = parse_page(c.request.parameter("page"), c.request.parameter("per_page"), 50);
+  const auto page =
+      parse_page(c.request.parameter("page"), c.request.parameter("per_page"), {50, sessions_per_page_max});
   if (!page) co_return failure_of(page.error());
   list_sessions what{.user = c.who.user, .page = page->page, .per_page = page->per_page};
   auto got = co_await state_sync_.read_as<list_reading>(std::move(what), read_budget);

@@ -12,9 +12,12 @@
 #include "common/io/net/http.hpp"
 #include "services/gateway/core/identity.hpp"
 #include "services/gateway/core/routes.hpp"
+#include "services/gateway/shell/failures.hpp"
 #include "services/gateway/shell/state_sync_link.hpp"
 
 namespace throughline::gateway {
+
+class answers;
 
 /// One request of somebody known, on its way through. Lives as long as the request.
 struct call {
@@ -25,18 +28,22 @@ struct call {
   std::string inner;   ///< as in `route`
 };
 
-/// The response of an error value; its code says the status.
-io::http_response failure_of(const error& why);
-
 class endpoints {
  public:
   using response = boost::asio::awaitable<io::http_response>;
 
-  endpoints(state_sync_link& state_sync, id_source& ids) : state_sync_(state_sync), ids_(ids) {}
+  /// All of them outlive this.
+  endpoints(state_sync_link& state_sync, answers& waiters, id_source& ids)
+      : state_sync_(state_sync), answers_(waiters), ids_(ids) {}
 
-  response answer_to(const call& c);
+  boost::asio::awaitable<io::http_result> answer_to(const call& c);
 
  private:
+  response answer_whole(const call& c);
+  boost::asio::awaitable<io::http_result> chat(const call& c);
+  boost::asio::awaitable<io::http_result> stream(const call& c);
+  boost::asio::awaitable<result<answer>> found_session(const caller& by);
+
   response create(const call& c);
   response rename(const call& c);
   response remove(const call& c);
@@ -46,6 +53,8 @@ class endpoints {
   response revoke_tokens(const call& c);
   response put_grant_of(const call& c);
   response delete_grant_of(const call& c);
+  response issue_key_of(const call& c);
+  response revoke_key_of(const call& c);
 
   response list(const call& c);
   response list_attached(const call& c);
@@ -66,6 +75,7 @@ class endpoints {
   boost::asio::awaitable<result<session_reading>> read_visible(const call& c, read_request request);
 
   state_sync_link& state_sync_;
+  answers& answers_;
   id_source& ids_;
 };
 

@@ -99,6 +99,8 @@ endpoints::response endpoints::put_grant_of(const call& c) {
   if (!body) co_return co_await invalid(c, body.error());
   auto by = caller_of(c, std::nullopt, id_prefix);
   if (!by) co_return co_await invalid(c, by.error());
+  // Only the owner may do this: who grants to himself is the owner, or is refused by `invalid`.
+  if (c.inner == c.who.user.text()) co_return co_await invalid(c, {"bad_request", "the owner needs no grant"});
   put_grant what{.by = std::move(*by), .session = c.session, .grantee = user_id(c.inner), .what = body->what};
   co_return co_await change(std::move(what));
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/codec/render.hpp"
+#include "common/model/page_size.hpp"
 #include "services/gateway/core/access.hpp"
 #include "services/gateway/core/parameters.hpp"
 #include "services/gateway/shell/endpoints.hpp"
@@ -43,7 +44,8 @@ endpoints::response endpoints::read_one_session(const call& c) {
 }
 
 endpoints::response endpoints::list_interactions(const call& c) {
-  const auto page = parse_page(c.request.parameter("page"), c.request.parameter("per_page"), 100);
+  const auto page =
+      parse_page(c.request.parameter("page"), c.request.parameter("per_page"), {100, interactions_per_page_max});
   if (!page) co_return co_await invalid(c, page.error());
   const auto newest_first = parse_newest_first(c.request.parameter("order"));
   if (!newest_first) co_return co_await invalid(c, newest_first.error());

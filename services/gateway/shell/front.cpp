@@ -31,14 +31,15 @@ io::http_response not_allowed(const wrong_method& wrong) {
 asio::awaitable<io::http_result> front::serve(io::http_request& request) {
   const auto begun = steady_now();
   auto response = co_await respond(request);
-  counts_.request_answered(response.status, std::chrono::duration<double>(steady_now() - begun).count());
-  if (response.status >= 500) {
-    ops::log::warn("request_failed", {{"method", request.method}, {"path", request.path}, {"status", response.status}});
+  const auto status = std::visit([](const auto& one) { return one.status; }, response);
+  counts_.request_answered(status, std::chrono::duration<double>(steady_now() - begun).count());
+  if (status >= 500) {
+    ops::log::warn("request_failed", {{"method", request.method}, {"path", request.path}, {"status", status}});
   }
   co_return response;
 }
 
-asio::awaitable<io::http_response> front::respond(const io::http_request& request) {
+asio::awaitable<io::http_result> front::respond(const io::http_request& request) {
   const auto routed = find_route(request.method, request.segments);
   if (const auto* wrong = std::get_if<wrong_method>(&routed)) co_return not_allowed(*wrong);
   const auto* at = std::get_if<route>(&routed);
@@ -46,7 +47,8 @@ asio::awaitable<io::http_response> front::respond(const io::http_request& reques
     if (auto page = serve_page(request)) co_return std::move(*page);
     co_return not_there();
   }
-  auto who = co_await identify_.of_request(request, request_kind::plain);
+  const bool streams = is_stream(at->what) && request.method == "GET";
+  auto who = co_await identify_.of_request(request, streams ? request_kind::stream : request_kind::plain);
   if (!who) co_return failure_of(who.error());
   call c{.request = request, .who = std::move(*who), .what = at->what, .session = {}, .inner = at->inner};
   if (!at->session.empty()) {

@@ -21,7 +21,7 @@ class front final : public io::request_handler {
   boost::asio::awaitable<io::upgrade_result> upgrade(io::http_request& request) override;
 
  private:
-  boost::asio::awaitable<io::http_response> respond(const io::http_request& request);
+  boost::asio::awaitable<io::http_result> respond(const io::http_request& request);
 
   identification& identify_;
   endpoints& api_;

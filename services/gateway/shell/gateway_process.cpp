@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <unordered_set>
 
 #include <fmt/format.h>
 
@@ -15,6 +16,7 @@
 #include "common/ops/log.hpp"
 #include "common/ops/metrics.hpp"
 #include "common/ops/ops_server.hpp"
+#include "services/gateway/shell/answers.hpp"
 #include "services/gateway/shell/front.hpp"
 
 namespace throughline::gateway {
@@ -27,6 +29,7 @@ namespace {
 constexpr millis spread_max{10'000};
 /// Kept back of the drain for what cannot be waited for.
 constexpr millis last_words{500};
+constexpr millis keys_checked_every{15'000};
 
 /// Members in order of making: each outlives those below it.
 class process {
@@ -44,6 +47,8 @@ class process {
             .wake = {}};
   }
   void watch_nats();
+  void key_revoked(const std::string& key_hash);
+  asio::awaitable<void> check_keys();
   asio::awaitable<void> drain();
 
   const ops::settings& given_;
@@ -60,7 +65,8 @@ class process {
   watches watches_{loop_, *nats_, state_sync_, counts_};
   user_commands commands_{loop_, state_sync_, identify_};
   user_sockets sockets_{loop_, watches_, identify_, commands_, counts_, given_.size("max-frame")};
-  endpoints api_{state_sync_, ids_};
+  answers answers_{loop_, watches_, state_sync_, given_.duration("turn-idle-timeout")};
+  endpoints api_{state_sync_, answers_, ids_};
   io::http_server server_{loop_, std::make_shared<front>(identify_, api_, sockets_, counts_)};
   io::subscription revocations_;
 };
@@ -80,9 +86,28 @@ void process::watch_nats() {
     watches_.dropped(subject);
   });
   ready_.unmet("nats", "not connected");
-  revocations_ = nats_->subscribe(std::string(codec::auth_subject), "",
-                                  [this](const io::message& m) { sockets_.key_revoked(m.body); });
+  revocations_ =
+      nats_->subscribe(std::string(codec::auth_subject), "", [this](const io::message& m) { key_revoked(m.body); });
   nats_->start();
+}
+
+void process::key_revoked(const std::string& key_hash) {
+  identify_.key_revoked(key_hash);
+  sockets_.key_revoked(key_hash);
+  answers_.key_revoked(key_hash);
+}
+
+/// The broadcast of a revocation may be lost (G4): the keys in use are asked about now and then.
+asio::awaitable<void> process::check_keys() {
+  for (;;) {
+    co_await io::sleep_for(keys_checked_every);
+    std::unordered_set<std::string> in_use;
+    sockets_.add_keys(in_use);
+    answers_.add_keys(in_use);
+    for (const auto& hash : in_use) {
+      if (co_await identify_.key_is_gone(hash)) key_revoked(hash);
+    }
+  }
 }
 
 int process::run() {
@@ -95,6 +120,7 @@ int process::run() {
   }
   log::info("listening", {{"port", *port}, {"ops_port", *ops_port}});
   watch_nats();
+  loop_.spawn(check_keys());
   stop_.on_request([this] { loop_.post([this] { loop_.spawn(drain()); }); });
   loop_.run();
   stop_.on_request({});
@@ -112,6 +138,7 @@ asio::awaitable<void> process::drain() {
   log::info("draining");
   ready_.unmet("nats", "draining");
   server_.stop_accepting();
+  answers_.drain();
   co_await sockets_.drain(std::min(spread_max, whole / 2));
   const auto left = std::chrono::duration_cast<millis>(until - std::chrono::steady_clock::now());
   if (!co_await server_.wait_idle(std::max(left, millis(0)))) log::warn("drain_cut", {{"open", server_.connections()}});

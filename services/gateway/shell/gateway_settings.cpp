@@ -12,10 +12,12 @@ constexpr std::size_t secret_bytes_min = 32;
 std::optional<std::string> check_keys(const ops::settings& given) {
   const auto& secret = given.text("jwt-hs256-secret");
   if (secret.empty() && given.text("jwt-jwks-url").empty()) {
-    return "jwt-hs256-secret or jwt-jwks-url is required: without one nobody can sign in";
+    return "--jwt-hs256-secret (THROUGHLINE_JWT_HS256_SECRET) is required: without it nobody can sign in";
   }
-  if (secret.empty()) return "jwt-jwks-url is not supported by this version: give jwt-hs256-secret";
-  if (secret.size() < secret_bytes_min) return "jwt-hs256-secret is shorter than 32 bytes";
+  if (secret.empty())
+    return "--jwt-jwks-url (THROUGHLINE_JWT_JWKS_URL) is not enough in this version: give --jwt-hs256-secret";
+  if (secret.size() < secret_bytes_min)
+    return "--jwt-hs256-secret (THROUGHLINE_JWT_HS256_SECRET) is shorter than 32 bytes";
   return std::nullopt;
 }
 

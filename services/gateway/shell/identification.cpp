@@ -39,10 +39,26 @@ asio::awaitable<result<identity>> identification::of_token(std::string token) {
     co_return identify(*said, unix_now_s());
   }
   auto hash = codec::sha256_hex(token);
+  const auto asked = steady_now();
+  if (const auto* known = keys_.owner_of(hash, asked)) co_return identity{*known, std::nullopt, std::move(hash)};
   const auto found = co_await link_.read_as<owner_reading>(find_key{hash}, key_budget);
   if (!found) co_return std::unexpected(found.error());
-  if (!found->found) co_return fail("unauthorized", "the token is not valid");
+  if (!found->found || keys_.was_revoked(hash, steady_now())) co_return fail("unauthorized", "the token is not valid");
+  keys_.keep(hash, user_id(found->owner), asked);
   co_return identity{user_id(found->owner), std::nullopt, std::move(hash)};
+}
+
+void identification::key_revoked(const std::string& key_hash) {
+  if (!key_hash.empty()) keys_.revoke(key_hash, steady_now());
+}
+
+bool identification::was_revoked(const identity& who) const {
+  return !who.key_hash.empty() && keys_.was_revoked(who.key_hash, steady_now());
+}
+
+asio::awaitable<bool> identification::key_is_gone(std::string key_hash) {
+  const auto found = co_await link_.read_as<owner_reading>(find_key{std::move(key_hash)}, key_budget);
+  co_return found && !found->found;
 }
 
 }  // namespace throughline::gateway

@@ -4,6 +4,7 @@
 #include <utility>
 #include <variant>
 
+#include "common/codec/key_requests.hpp"
 #include "common/codec/requests.hpp"
 #include "common/codec/subjects.hpp"
 #include "common/io/nats/nats_asio.hpp"
@@ -38,11 +39,24 @@ asio::awaitable<result<answer>> state_sync_link::change(session_request request,
         if constexpr (requires { one.by; }) one.by.fingerprint = std::move(fingerprint);
       },
       request);
+  auto subject = codec::subject_of(request);
+  co_return co_await insist(
+      std::move(subject), [&](millis budget) { return codec::encode(request, budget); }, how_long);
+}
+
+asio::awaitable<result<answer>> state_sync_link::change_key(key_request request) {
+  auto fingerprint = codec::fingerprint_of(request);
+  std::visit([&](auto& one) { one.by.fingerprint = std::move(fingerprint); }, request);
+  co_return co_await insist(std::string(codec::keys_subject),
+                            [&](millis budget) { return codec::encode(request, budget); }, {});
+}
+
+asio::awaitable<result<answer>> state_sync_link::insist(std::string subject, encoder message,
+                                                        mutation_attempts::patience how_long) {
   mutation_attempts attempts(steady_now(), how_long);
-  const auto subject = codec::subject_of(request);
   auto attempt = attempts.first();
   for (;;) {
-    auto got = co_await io::request(nats_, {subject, {}}, {}, codec::encode(request, attempt.timeout), attempt.timeout);
+    auto got = co_await io::request(nats_, {subject, {}}, {}, message(attempt.timeout), attempt.timeout);
     attempt_result became;
     if (!got) {
       became = failed(got.error());

@@ -2,11 +2,14 @@
 // Asks state-sync over NATS, as often and as long as the core says (core/sending.hpp). Loop's thread.
 
 #include <cstdint>
+#include <functional>
+#include <string>
 
 #include <boost/asio/awaitable.hpp>
 
 #include "common/base/result.hpp"
 #include "common/io/nats/nats_link.hpp"
+#include "common/model/key_request.hpp"
 #include "common/model/reply.hpp"
 #include "common/model/request.hpp"
 #include "services/gateway/core/sending.hpp"
@@ -22,6 +25,9 @@ class state_sync_link {
   /// The owner's answer, 2xx or not; the caller's fingerprint is filled in. Errors: `not_accepted`, `outcome_unknown`,
   /// `too_large`.
   boost::asio::awaitable<result<answer>> change(session_request request, mutation_attempts::patience how_long);
+
+  /// The same, for a user's keys.
+  boost::asio::awaitable<result<answer>> change_key(key_request request);
 
   /// Never a `deferred`. Errors: `busy`, `unavailable`.
   boost::asio::awaitable<result<reading>> read(read_request request, millis budget);
@@ -42,6 +48,9 @@ class state_sync_link {
     millis after{0};
     bool too_large = false;
   };
+  using encoder = std::function<std::string(millis budget)>;
+  boost::asio::awaitable<result<answer>> insist(std::string subject, encoder message,
+                                                mutation_attempts::patience how_long);
   attempt_result failed(const error& why) const;
   attempt_result deferral_of(const deferred& d) const;
   /// False: from a process that is behind an epoch already seen (design 3.4).

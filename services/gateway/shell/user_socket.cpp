@@ -16,7 +16,8 @@ user_socket::user_socket(io::event_loop& loop, identity who, std::shared_ptr<wat
       asked_(asked),
       commands_(commands),
       session_(std::move(session)),
-      answered_(loop.context()) {}
+      answered_(loop.context()),
+      room_(std::make_shared<io::notifier>(loop.context())) {}
 
 user_socket::~user_socket() {
   leave();
@@ -47,6 +48,7 @@ void user_socket::refused() {
 asio::awaitable<std::uint16_t> user_socket::run(std::shared_ptr<io::websocket> socket) {
   socket_ = std::move(socket);
   socket_->on_writable([this] { became_writable(); });
+  socket_->on_ended([room = room_](io::socket_end) { room->notify(); });
   if (closing_) {
     socket_->close(closing_->code, std::move(closing_->reason));
   } else {
@@ -54,6 +56,7 @@ asio::awaitable<std::uint16_t> user_socket::run(std::shared_ptr<io::websocket> s
   }
   std::uint16_t code = 0;
   for (;;) {
+    co_await room_for_answers();
     auto frame = co_await socket_->read();
     if (!frame) {
       code = frame.error().code;
@@ -74,6 +77,7 @@ void user_socket::close(std::uint16_t code, std::string reason) {
   }
   leave();
   socket_->close(code, std::move(reason));
+  room_->notify();
 }
 
 std::optional<std::chrono::steady_clock::time_point> user_socket::stuck_since() const {
@@ -81,13 +85,17 @@ std::optional<std::chrono::steady_clock::time_point> user_socket::stuck_since() 
   return socket_->last_write_progress();
 }
 
-void user_socket::queue(replay::shared_text text) {
+asio::awaitable<void> user_socket::room_for_answers() {
+  while (!owed_.may_read() && !socket_->closing()) co_await room_->wait();
+}
+
+void user_socket::queue(replay::shared_text text, bool is_answer) {
   if (owed_.empty() && socket_->send(text) != io::send_verdict::full) return;
-  owed_.push_back(std::move(text));
+  owed_.add(std::move(text), is_answer);
 }
 
 void user_socket::say(std::string text) {
-  if (socket_ != nullptr && !socket_->closing()) queue(std::make_shared<const std::string>(std::move(text)));
+  if (socket_ != nullptr && !socket_->closing()) queue(std::make_shared<const std::string>(std::move(text)), true);
 }
 
 void user_socket::resync() {
@@ -119,9 +127,10 @@ void user_socket::heartbeat(position at) {
 
 void user_socket::became_writable() {
   while (!owed_.empty()) {
-    if (socket_->send(owed_.front()) == io::send_verdict::full) return;
-    owed_.pop_front();
+    if (socket_->send(owed_.front()) == io::send_verdict::full) return room_->notify();
+    owed_.remove_front();
   }
+  room_->notify();
   if (key_) session_->writable(*key_);
 }
 
@@ -131,6 +140,7 @@ void user_socket::not_found() {
     closing_ = closing{codec::close_code::not_found, "no such session"};
   } else {
     socket_->close(codec::close_code::not_found, "no such session");
+    room_->notify();
   }
 }
 

@@ -3,7 +3,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -16,6 +15,7 @@
 #include "common/io/net/event_loop.hpp"
 #include "common/io/net/websocket.hpp"
 #include "services/gateway/core/identity.hpp"
+#include "services/gateway/core/owed_frames.hpp"
 #include "services/gateway/shell/viewer_sink.hpp"
 #include "services/gateway/shell/watched_session.hpp"
 
@@ -72,7 +72,9 @@ class user_socket final : public viewer_sink, public std::enable_shared_from_thi
   };
 
   /// Sends it now, or when there is room: what belongs together is not torn apart by the queue's bound.
-  void queue(replay::shared_text text);
+  void queue(replay::shared_text text, bool is_answer = false);
+  /// Until so few answers are owed that the client may say more, or the socket ends.
+  boost::asio::awaitable<void> room_for_answers();
   void became_writable();
   void leave();
 
@@ -84,8 +86,9 @@ class user_socket final : public viewer_sink, public std::enable_shared_from_thi
   std::optional<verdict> answer_;
   std::optional<viewer_key> key_;
   std::shared_ptr<io::websocket> socket_;
-  std::deque<replay::shared_text> owed_;  ///< what follows a full state or a position and found no room yet; bounded
-                                          ///< by what one of them brings, and by the answers under way
+  owed_frames owed_;  ///< what follows a full state or a position and found no room yet; bounded by what one of them
+                      ///< brings, and by the bounds on answers
+  std::shared_ptr<io::notifier> room_;
   std::optional<closing> closing_;
 };
 

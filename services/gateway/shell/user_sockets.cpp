@@ -9,6 +9,7 @@
 #include "common/codec/user_frames.hpp"
 #include "common/ops/log.hpp"
 #include "services/gateway/core/access.hpp"
+#include "services/gateway/shell/failures.hpp"
 #include "services/gateway/shell/steady.hpp"
 
 namespace throughline::gateway {
@@ -17,13 +18,17 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr millis knock_max{9'000};
+constexpr millis knock_max{4'000};
 constexpr millis sweep_every{1'000};
 constexpr std::chrono::seconds stuck_max{30};
 constexpr std::uint32_t stuck_after_ms = 1'000;
 constexpr std::uint32_t refused_after_ms = 2'000;
 constexpr std::uint32_t drained_after_ms = 500;
 constexpr const char* v2_protocol = "throughline.v2";
+
+std::unexpected<error> shutting_down() {
+  return fail("shutting_down", "this gateway is shutting down");
+}
 
 }  // namespace
 
@@ -43,31 +48,27 @@ asio::awaitable<io::upgrade_result> user_sockets::upgrade(const io::http_request
   const auto version = is_v2 ? wire_version::v2 : wire_version::v1;
   auto socket = co_await check(request, version);
   if (socket) co_return accept(std::move(*socket));
-  counts_.upgrade_refused(socket.error().status);
+  counts_.upgrade_refused(status_of(socket.error()));
   co_return refuse(socket.error(), version);
 }
 
 /// A browser cannot see why an upgrade was refused: a v2 client hears it as a close code.
-io::upgrade_result user_sockets::refuse(const refusal& why, wire_version version) {
-  if (version == wire_version::v1) return io::http_response::failure(why.status, why.code, why.message);
-  const auto code = static_cast<std::uint16_t>(4000 + why.status);
-  const bool later = why.status == 429 || why.status == 503;
+io::upgrade_result user_sockets::refuse(const error& why, wire_version version) {
+  if (version == wire_version::v1) return failure_of(why);
+  const int status = status_of(why);
+  const auto code = static_cast<std::uint16_t>(4000 + status);
+  const bool later = status == 429 || status == 503;
   return io::accept_and_close{
       .subprotocol = v2_protocol, .code = code, .reason = later ? codec::close_reason(refused_after_ms) : why.message};
 }
 
 asio::awaitable<user_sockets::checked> user_sockets::check(const io::http_request& request, wire_version version) {
-  if (draining_) co_return std::unexpected(refusal{503, "shutting_down", "this gateway is shutting down"});
+  if (draining_) co_return shutting_down();
   auto who = co_await identify_.of_request(request, request_kind::socket);
-  if (!who) {
-    const int status = who.error().code == "unauthorized" ? 401 : 503;
-    co_return std::unexpected(refusal{status, who.error().code, who.error().message});
-  }
+  if (!who) co_return std::unexpected(who.error());
   const auto named = request.parameter("session_id");
-  if (!named || named->empty()) co_return std::unexpected(refusal{400, "bad_request", "session_id is missing"});
-  const auto nothing_there = not_visible().error();
-  const refusal not_found{404, nothing_there.code, nothing_there.message};
-  if (!is_session_id(*named)) co_return std::unexpected(not_found);
+  if (!named || named->empty()) co_return fail("bad_request", "session_id is missing");
+  if (!is_session_id(*named)) co_return not_visible();
 
   const auto user = who->user;
   user_socket::wishes asked{.version = version};
@@ -78,17 +79,20 @@ asio::awaitable<user_sockets::checked> user_sockets::check(const io::http_reques
   auto socket = std::make_shared<user_socket>(loop_, std::move(*who), sessions_.of(session_id(std::string(*named))),
                                               asked, commands_);
   const auto answer = co_await socket->knock(knock_max);
-  if (answer == user_socket::verdict::refused) co_return std::unexpected(not_found);
+  if (answer == user_socket::verdict::refused) co_return not_visible();
   if (answer == user_socket::verdict::unanswered) {
-    co_return std::unexpected(refusal{503, "unavailable", "the session cannot be read at the moment: try again"});
+    co_return fail("unavailable", "the session cannot be read at the moment: try again");
   }
+  // A drain tells those that were admitted before it began: whoever knocked meanwhile is not among them.
+  if (draining_) co_return shutting_down();
+  if (identify_.was_revoked(socket->who())) co_return fail("unauthorized", "the key was revoked");
   if (auto& open = per_user_[user]; open < per_user_max) {
     ++open;
     sockets_.insert(socket);
     counts_.socket_opened();
     co_return socket;
   }
-  co_return std::unexpected(refusal{429, "too_many_sockets", "this user has too many sockets open"});
+  co_return fail("too_many_sockets", "this user has too many sockets open");
 }
 
 io::upgrade_result user_sockets::accept(std::shared_ptr<user_socket> socket) {
@@ -137,6 +141,12 @@ void user_sockets::key_revoked(const std::string& key_hash) {
     if (!key_hash.empty() && socket->who().key_hash == key_hash) {
       socket->close(codec::close_code::unauthorized, "the key was revoked");
     }
+  }
+}
+
+void user_sockets::add_keys(std::unordered_set<std::string>& to) const {
+  for (const auto& socket : sockets_) {
+    if (!socket->who().key_hash.empty()) to.insert(socket->who().key_hash);
   }
 }
 

@@ -28,19 +28,16 @@ class user_sockets {
   boost::asio::awaitable<io::upgrade_result> upgrade(const io::http_request& request);
 
   void key_revoked(const std::string& key_hash);
+  /// The hashes of the keys in use here.
+  void add_keys(std::unordered_set<std::string>& to) const;
   /// Refuses new ones and closes those there are with 1001, spread over `spread`; returns when all were told.
   boost::asio::awaitable<void> drain(millis spread);
 
  private:
-  struct refusal {
-    int status = 0;
-    std::string code;
-    std::string message;
-  };
-  using checked = std::expected<std::shared_ptr<user_socket>, refusal>;
+  using checked = result<std::shared_ptr<user_socket>>;
 
   boost::asio::awaitable<checked> check(const io::http_request& request, wire_version version);
-  static io::upgrade_result refuse(const refusal& why, wire_version version);
+  static io::upgrade_result refuse(const error& why, wire_version version);
   io::upgrade_result accept(std::shared_ptr<user_socket> socket);
   boost::asio::awaitable<void> sweep();
   void forget(const std::shared_ptr<user_socket>& socket);

@@ -41,6 +41,7 @@ class watched_session : public std::enable_shared_from_this<watched_session> {
   void time_passed();
 
   const session_id& session() const { return session_; }
+  boost::asio::io_context& context() const { return around_.loop.context(); }
   position held() const { return core_.held(); }
   std::optional<millis> next_deadline() const { return core_.next_deadline(); }
   bool is_idle() const { return core_.viewers() == 0; }

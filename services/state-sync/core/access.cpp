@@ -18,6 +18,16 @@ member* admit_on_root(step& s, const asked& ask, const session_id& id, const cal
   return nullptr;
 }
 
+/// The gateway repeats a call whose answer it did not get, with the secret it made for it: nobody has seen that secret
+/// yet, so the answer is still due. A client's own repeat comes with another secret (`already_issued`).
+bool repeated_with_its_secret(step& s, const asked& ask, const mint_agent_token& m) {
+  const auto& prior = ask.prior;
+  if (!prior || !prior->secret || prior->fingerprint != m.by.fingerprint) return false;
+  if (!s.tree.tokens.contains(m.token_hash)) return false;
+  if (admit(s, ask, m.session, m.by, right::steer)) s.reply(ask.from, answer{prior->status, prior->body});
+  return true;
+}
+
 void access_changed(step& s, member& root) {
   ++root.head.acl_version;
   s.head_changed(root);
@@ -52,6 +62,7 @@ void on_delete_grant(step& s, const asked& ask, const delete_grant& g) {
 }
 
 void on_mint_token(step& s, const asked& ask, const mint_agent_token& m) {
+  if (repeated_with_its_secret(s, ask, m)) return;
   auto* root = admit_on_root(s, ask, m.session, m.by, right::steer);
   if (!root) return;
   agent_token_row row{.hash = m.token_hash, .session = m.session, .created = s.at.now};

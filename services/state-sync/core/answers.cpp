@@ -23,7 +23,8 @@ member* admit(step& s, const asked& ask, const session_id& id, const caller& by,
   auto* m = s.tree.find(id);
   const auto held = m && s.tree.root() ? right_of(s.tree.access(), by.user) : right::none;
   if (held == right::none) {
-    refuse(s, ask.from, 404, "not_found", "There is no such session.");
+    const auto why = codec::no_such_session();
+    refuse(s, ask.from, 404, why.code, why.message);
     return nullptr;
   }
   if (held < needed) {

@@ -182,7 +182,8 @@ void revive(step& s, attachment_row& a) {
   s.changed(a);
   s.tree.heard_at = s.at.steady;
   for (auto* t : s.tree.open) {
-    if (!t->row.lost_since) continue;
+    // A clock that an older socket's loss has started goes on (6.4).
+    if (!t->row.lost_since || *t->row.lost_since <= a.attached_at) continue;
     t->row.lost_since.reset();
     s.changed(*t);
   }

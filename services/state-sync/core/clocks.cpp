@@ -47,7 +47,7 @@ void give_up(step& s, turn& t) {
   const bool here = s.tree.connected() != nullptr;
   end(s, t,
       {turn_state::error, here ? "lost_contact" : "agent_lost",
-       here ? "The agent came back, but was not heard on this turn again." : "The agent did not come back.", false});
+       here ? "The agent is there, but was not heard on this turn again." : "The agent did not come back.", false});
 }
 
 void end_due_turns(step& s) {

@@ -3,6 +3,7 @@
 // acknowledge is in the types: `consequences` cannot be read without a `commit_receipt`, which only a committed
 // transaction makes (G1).
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -45,6 +46,7 @@ struct consequences {
   std::vector<order> orders;
   std::vector<reply_to> replies;
   std::vector<notice> notices;
+  std::uint32_t frames_ignored = 0;  ///< of threads that are unknown or retired (6.1): for the metrics
 };
 
 class decision {

@@ -73,7 +73,7 @@ class frame_rules {
     return verdict::applied;
   }
   verdict operator()(const agent::turn_cancelled& f) {
-    const auto where = resolve(s_.tree, {.request = &f.request});
+    const auto where = resolve(s_.tree, {.request = &f.request, .cancels = f.cancelled});
     if (f.cancelled && where.what == ruling::open_turn) {
       end(s_, *where.which, {.to = turn_state::interrupted, .by_agent = false});
     }
@@ -97,6 +97,7 @@ verdict frame_rules::operator()(const agent::message_completed& f) {
     case ruling::finished_turn:
       return complete_again(*where.which, f);
     default:
+      if (where.what == ruling::unknown) s_.ignored();
       return verdict::applied;
   }
 }
@@ -123,7 +124,9 @@ verdict frame_rules::complete_again(turn& t, const agent::message_completed& f) 
     t.row.record.usage = f.usage;
     s_.output(t);
   }
-  if (!owed) doubt_open_turn(s_, f.thread);
+  // One that has taken this id over may have been meant.
+  const auto* open = s_.tree.open_turn_on(f.thread);
+  if (!owed || (open && open->row.taken_over == f.request)) doubt_open_turn(s_, f.thread);
   return verdict::applied;
 }
 

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <ranges>
+#include <span>
 
 #include "services/state-sync/core/attachments.hpp"
 #include "services/state-sync/core/commands.hpp"
 #include "services/state-sync/core/frames.hpp"
 #include "services/state-sync/core/resolver.hpp"
+#include "services/state-sync/core/suspects.hpp"
 
 namespace throughline::state_sync {
 namespace {
@@ -22,6 +24,7 @@ void heard(step& s, attachment_row& a) {
 
 void number_applied(step& s, attachment_row& a, std::uint64_t number) {
   a.applied = number;
+  move_mark(s, a, number);
   s.changed(a);
 }
 
@@ -39,7 +42,7 @@ void open_thread_late(step& s, const attachment_row& spoke) {
 }
 
 /// Applies what follows in order; says where the bridge goes on.
-hand_over_result apply_frames(step& s, attachment_row& a, const std::vector<numbered_frame>& frames) {
+hand_over_result apply_frames(step& s, attachment_row& a, std::span<const numbered_frame> frames) {
   const auto before = a.applied;
   for (const auto& f : frames) {
     if (f.number <= a.applied) continue;
@@ -54,6 +57,21 @@ hand_over_result apply_frames(step& s, attachment_row& a, const std::vector<numb
     number_applied(s, a, f.number);
   }
   return {hand_over_status::applied, a.applied, {}};
+}
+
+hand_over_result refuse_next(step& s, attachment_row& a, const numbered_frame& next) {
+  if (next.event) end_turn_of(s, *next.event);
+  number_applied(s, a, next.number);
+  return {hand_over_status::refused, next.number, "poison"};
+}
+
+/// What follows in order, as carefully as it deserves (design 3.6).
+reply take(step& s, attachment_row& a, const hand_over& h) {
+  const auto how = examine(s, a, h);
+  if (how == caution::none) return apply_frames(s, a, h.frames);
+  if (how == caution::mark) return deferred{deferral::busy, 0};
+  const auto next = std::ranges::find(h.frames, a.applied + 1, &numbered_frame::number);
+  return how == caution::alone ? apply_frames(s, a, {next, 1}) : refuse_next(s, a, *next);
 }
 
 }  // namespace
@@ -73,7 +91,7 @@ void on_hand_over(step& s, reply_token from, const hand_over& h) {
   heard(s, a);
   if (awaits_seal(s.tree, a)) return s.reply(from, deferred{deferral::busy, seal_poll_ms});
   if (h.acknowledged > a.applied) number_applied(s, a, h.acknowledged);
-  auto result = apply_frames(s, a, h.frames);
+  auto result = take(s, a, h);
   open_thread_late(s, a);
   seal_when_done(s, a);
   s.reply(from, std::move(result));

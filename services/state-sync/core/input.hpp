@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -46,6 +47,7 @@ struct context {
   std::uint64_t epoch = 0;
   id_source* ids = nullptr;
   limits bounds;
+  std::string_view owner = {};  ///< names this life of the owner, unlike any other
 };
 
 }  // namespace throughline::state_sync

@@ -43,6 +43,11 @@ verdict begin_unasked(step& s, attachment_row& on, const agent::message_added& m
   if (!content) return verdict::need_full;
   auto* owner = s.tree.find(s.tree.threads.at(m.thread).session);
   if (content->empty() || !owner) return verdict::applied;
+  if (auto* waiting = s.tree.open_turn_on(m.thread)) {
+    // It has not begun there, so this is not its output: it goes out when this has ended.
+    waiting->row.thread.reset();
+    s.changed(*waiting);
+  }
   turn_row row{.origin = turn_origin::unasked, .thread = m.thread};
   row.record.id = interaction_id{s.new_id("int_")};
   auto& t = begin(s, *owner, std::move(row));
@@ -55,9 +60,12 @@ bool is_echo(const turn* t, const agent::message_added& m, const std::string& te
          m.request.text() == t->id().text();
 }
 
-bool is_repeat(const turn* t, const agent::message_added& m, const std::string& text) {
-  return t && t->row.origin == turn_origin::editor && t->row.prompt_message_id == m.message &&
-         t->row.record.prompt_message == text;
+/// Which entry of the thread an echo is, is kept with the turn: the same entry again is not a person who types (P-G8).
+void remember_echo(step& s, turn& t, const agent::message_added& m) {
+  if (t.row.prompt_message_id || t.row.thread != m.thread) return;
+  t.row.prompt_message_id = m.message;
+  s.tree.index_prompt(t);
+  s.changed(t);
 }
 
 /// A person has typed in the editor: what ran on this thread has ended by that.
@@ -94,8 +102,10 @@ verdict put_output(step& s, attachment_row& on, const agent::message_added& m) {
       return store(s, *where.which, m);
     case ruling::no_turn:
       return begin_unasked(s, on, m);
-    case ruling::replay:
     case ruling::unknown:
+      s.ignored();
+      return verdict::applied;
+    case ruling::replay:
       return verdict::applied;
   }
   return verdict::applied;
@@ -107,17 +117,26 @@ verdict put_user_entry(step& s, attachment_row& on, const agent::message_added& 
   auto* named = m.request.empty() ? nullptr : s.tree.turn_named(m.request);
   const bool echo = is_echo(named, m, *text);
   if (text->empty()) return verdict::applied;
+  auto* before = echo ? nullptr : s.tree.prompted_by(m.thread, m.message, *text);
+  if (before && before->open()) seen(s, *before, on);
+  // Under the id of another open turn it is never a replay (6.1 rule 1).
+  if (before && (before->open() || !named || !named->open())) return verdict::applied;
   auto* owner = session_for_user_entry(s, m.thread, m.request);
   if (echo) {
+    remember_echo(s, *named, m);
     seen(s, *named, on);
     return verdict::applied;
   }
-  if (!owner) return verdict::applied;
-  if (auto* t = s.tree.open_turn_on(m.thread); is_repeat(t, m, *text)) {
-    seen(s, *t, on);
+  if (!owner) {
+    s.ignored();
     return verdict::applied;
   }
   begin_typed(s, *owner, m, std::move(*text));
+  if (auto* t = s.tree.open_turn_on(m.thread)) {
+    // Read from a socket that has been superseded meanwhile: open across a change of attachment (6.4).
+    if (s.tree.newest() != &on) t->row.in_doubt = true;
+    seen(s, *t, on);
+  }
   return verdict::applied;
 }
 

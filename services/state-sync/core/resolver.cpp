@@ -33,12 +33,24 @@ belonging of_turn(turn& t) {
   return {t.open() ? ruling::open_turn : ruling::finished_turn, &t};
 }
 
+/// Rule 2: whose the output under the id of the finished turn `t` is. A message id that one of the turns which carry
+/// this id has already stays there, the latest of them first but for `t` itself; a new one is the latest one's.
+turn& owner_of_output(tree_state& tree, turn& t, const request_id& request, const agent::message_added& m) {
+  auto* taker = tree.taker_of(request, &m.thread);
+  if (!taker || has_message(t, m.message)) return t;
+  auto* had = tree.taker_with(request, m.thread, m.message);
+  return had ? *had : *taker;
+}
+
 /// Rule 2: the id of a finished turn, perhaps taken over by one that was typed in the editor.
 belonging of_finished(tree_state& tree, turn& t, const claim& c) {
+  if (c.output) return of_turn(owner_of_output(tree, t, *c.request, *c.output));
   auto* taker = tree.taker_of(*c.request, c.thread);
-  if (!taker || (c.output && has_message(t, c.output->message))) return of_turn(t);
+  if (!taker) return of_turn(t);
+  // The later one's cancel went out under this id.
+  if (c.cancels && taker->cancelling()) return of_turn(*taker);
   // An end that the finished turn still owes is not the end of a later one that has said nothing (P-G4).
-  if (!c.output && t.row.end_owed && taker->open() && taker->text.visible_count() == 0) return of_turn(t);
+  if (t.row.end_owed && taker->open() && taker->text.visible_count() == 0) return of_turn(t);
   return of_turn(*taker);
 }
 
@@ -46,7 +58,8 @@ belonging by_thread(tree_state& tree, const claim& c) {
   const auto found = c.thread ? tree.threads.find(*c.thread) : tree.threads.end();
   if (found == tree.threads.end() || found->second.session.empty()) return {};
   if (c.output && is_replay(tree, *c.output)) return {ruling::replay};
-  if (auto* t = tree.open_turn_on(*c.thread)) return {ruling::open_turn, t};
+  // A prompt that has not reached the agent is not what it speaks of without an id.
+  if (auto* t = tree.open_turn_on(*c.thread); t && !t->unsent()) return {ruling::open_turn, t};
   return {found->second.retired ? ruling::unknown : ruling::no_turn};
 }
 
@@ -54,11 +67,17 @@ bool is_unread(const turn* t) {
   return t && !t->open() && !t->loaded;
 }
 
-void add_named(tree_state& tree, const thread_id& thread, const request_id& request, std::vector<turn*>& out) {
-  auto* t = tree.turn_named(request);
+void add_named(tree_state& tree, const agent::message_added& m, std::vector<turn*>& out) {
+  auto* t = tree.turn_named(m.request);
+  if (!t || t->open()) return;
+  if (auto* owner = &owner_of_output(tree, *t, m.request, m); is_unread(owner)) out.push_back(owner);
+}
+
+void add_ended(tree_state& tree, const agent::message_completed& c, std::vector<turn*>& out) {
+  auto* t = tree.turn_named(c.request);
   if (!t || t->open()) return;
   if (is_unread(t)) out.push_back(t);
-  if (auto* taker = tree.taker_of(request, &thread); is_unread(taker)) out.push_back(taker);
+  if (auto* taker = tree.taker_of(c.request, &c.thread); is_unread(taker)) out.push_back(taker);
 }
 
 void add_base(tree_state& tree, const agent::message_added& m, std::vector<turn*>& out) {
@@ -96,10 +115,10 @@ std::optional<std::string> whole_content(tree_state& tree, const agent::message_
 std::vector<turn*> unread_for(tree_state& tree, const agent_event& frame) {
   std::vector<turn*> out;
   if (const auto* m = std::get_if<agent::message_added>(&frame)) {
-    add_named(tree, m->thread, m->request, out);
+    add_named(tree, *m, out);
     add_base(tree, *m, out);
   } else if (const auto* c = std::get_if<agent::message_completed>(&frame)) {
-    add_named(tree, c->thread, c->request, out);
+    add_ended(tree, *c, out);
   }
   return out;
 }

@@ -26,6 +26,7 @@ struct claim {
   const thread_id* thread = nullptr;
   const request_id* request = nullptr;
   const agent::message_added* output = nullptr;  ///< for what rests on message id and content
+  bool cancels = false;                          ///< the agent's word that it has cancelled the turn
 };
 
 belonging resolve(tree_state& tree, const claim& c);

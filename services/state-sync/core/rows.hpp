@@ -125,6 +125,14 @@ struct prompt_row {
 
 enum class attachment_state { live, superseded, sealed, detached };
 
+/// Frames that may have killed their owners (design 3.6): `by` applies them one at a time, `number` next, the mark
+/// being committed first. Whoever else finds the mark refuses that frame.
+struct suspect_mark {
+  std::uint64_t number = 0;
+  std::uint64_t through = 0;  ///< the last of them
+  std::string by;             ///< one life of an owner
+};
+
 /// Table attachments, key attachment; belongs to a root.
 struct attachment_row {
   attachment_id id;
@@ -141,6 +149,7 @@ struct attachment_row {
   std::optional<std::uint64_t> last_number;  ///< the last its bridge will ever hand over: told by detach or seal
   instant attached_at;
   std::optional<instant> superseded_at;
+  std::optional<suspect_mark> suspect;
   std::string token_hash;
 };
 

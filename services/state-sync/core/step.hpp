@@ -46,6 +46,7 @@ class step {
   void reply(reply_token to, throughline::reply what);
   void order(bridge_id to, bridge_order what);
   void notify(notice::kind what, const session_id& session);
+  void ignored() { ++out.later().frames_ignored; }
 
   std::string new_id(std::string_view prefix) const;
   member& session_of(const turn& t);

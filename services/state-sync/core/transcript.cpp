@@ -57,9 +57,13 @@ const std::string* transcript::content_of(const message_id& id, std::uint64_t le
 }
 
 transcript::outcome transcript::put(const agent::message_added& m) {
-  if (truncated_) return outcome::unchanged;
+  if (truncated_) return put_fields_only(m);
   if (!fits(m.message, m.content)) return outcome::does_not_fit;
   const bool is_new = !places_.contains(m.message);
+  if (is_new && slots_.size() >= turn_entries_max) {
+    truncated_ = true;
+    return outcome::unchanged;
+  }
   slot& s = slot_for(m);
   const bool was_silent = s.value.content.empty();
   // Both are done whatever the other found.
@@ -72,6 +76,15 @@ transcript::outcome transcript::put(const agent::message_added& m) {
   silent_count_ = silent_count_ - was_silent + is_silent;
   if (was_silent != is_silent) reshape(place);
   if (!is_silent && fields) touch(place, s.value.content.size());
+  return outcome::changed;
+}
+
+/// A turn that takes no more text still shows how its tool calls end.
+transcript::outcome transcript::put_fields_only(const agent::message_added& m) {
+  const auto found = places_.find(m.message);
+  if (found == places_.end() || !put_fields(slots_[found->second], m)) return outcome::unchanged;
+  const auto size = slots_[found->second].value.content.size();
+  if (size > 0) touch(found->second, size);
   return outcome::changed;
 }
 

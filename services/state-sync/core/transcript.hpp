@@ -16,6 +16,8 @@ namespace throughline::state_sync {
 
 /// Content of one turn in all (design 7).
 inline constexpr std::size_t turn_bytes_max = std::size_t{32} << 20;
+/// Entries of one turn, empty ones too: what they weigh beside their content is bounded by this.
+inline constexpr std::size_t turn_entries_max = std::size_t{64} << 10;
 
 class transcript {
  public:
@@ -25,12 +27,14 @@ class transcript {
 
   /// True iff the entry's content here is the base that `d` names (a delta without a base fits anything).
   bool fits(const message_id& id, const text_delta& d) const;
+  bool has(const message_id& id) const { return places_.contains(id); }
   /// The content of an entry with this length and hash; null when it is another or there is none.
   const std::string* content_of(const message_id& id, std::uint64_t length, std::uint64_t hash) const;
 
   enum class outcome { unchanged, changed, does_not_fit };
   /// One more content of one entry. Type and tool fields replace what was there when they are given. At
-  /// `turn_bytes_max` the content is cut and marked, and from then on no text is taken (`truncated`).
+  /// `turn_bytes_max` the content is cut and marked; from then on, or with `turn_entries_max` entries, no text is taken
+  /// (`truncated`).
   outcome put(const agent::message_added& m);
 
   /// Takes what changed since the last call, as viewers apply it.
@@ -54,6 +58,7 @@ class transcript {
     std::size_t pending_from = clean;  ///< bytes of the content that viewers have
   };
 
+  outcome put_fields_only(const agent::message_added& m);
   slot& slot_for(const agent::message_added& m);
   bool put_fields(slot& s, const agent::message_added& m);
   bool put_content(slot& s, std::size_t keep, std::string_view text);

@@ -75,6 +75,30 @@ turn* tree_state::taker_of(const request_id& id, const thread_id* thread) {
   return nullptr;
 }
 
+turn* tree_state::taker_with(const request_id& id, const thread_id& thread, const message_id& message) {
+  const auto takers = takers_.find(id);
+  if (takers == takers_.end()) return nullptr;
+  for (const auto* t : takers->second | std::views::reverse) {
+    if (t->row.thread == thread && has_message(*t, message)) return find_turn(t->id());
+  }
+  return nullptr;
+}
+
+turn* tree_state::prompted_by(const thread_id& thread, const message_id& message, const std::string& text) {
+  const auto turns_of_id = prompted_.find(message);
+  if (turns_of_id == prompted_.end()) return nullptr;
+  turn* found = nullptr;
+  for (auto* t : turns_of_id->second) {
+    const bool is_it = t->row.thread == thread && t->row.record.prompt_message == text;
+    if (is_it && (!found || t->open())) found = t;
+  }
+  return found;
+}
+
+void tree_state::index_prompt(turn& t) {
+  if (t.row.prompt_message_id) prompted_[*t.row.prompt_message_id].push_back(&t);
+}
+
 turn* tree_state::open_turn_on(const thread_id& thread) {
   const auto t = std::ranges::find_if(open, [&](const turn* o) { return o->row.thread == thread; });
   return t == open.end() ? nullptr : *t;
@@ -94,6 +118,7 @@ turn& tree_state::add(turn_row row) {
   t.row = std::move(row);
   t.loaded = t.open();
   index_taken_over(t);
+  index_prompt(t);
   if (t.open()) {
     t.text = transcript(std::move(entries), t.row.silent, t.row.truncated);
     const auto place = [](const turn* o) { return std::pair(o->row.record.session, o->row.record.ordinal); };

@@ -44,6 +44,12 @@ class tree_state {
   /// The latest turn that has taken over this finished turn's id, on this thread where one is given (6.1 rule 2); null
   /// when none has.
   turn* taker_of(const request_id& id, const thread_id* thread);
+  /// The latest of them, on this thread, that has an entry with this message id.
+  turn* taker_with(const request_id& id, const thread_id& thread, const message_id& message);
+  /// The turn of this thread whose prompt came as this user entry, an echo or typed in the editor; the open one, if so.
+  turn* prompted_by(const thread_id& thread, const message_id& message, const std::string& text);
+  /// Its prompt has come as a user entry (`prompt_message_id`).
+  void index_prompt(turn& t);
   turn* open_turn_on(const thread_id& thread);
   /// The open turn for which the session's next prompt waits; null when it need not.
   turn* running(const session_id& id);
@@ -87,6 +93,7 @@ class tree_state {
   session_id root_;
   std::unordered_map<std::string, std::vector<known_entry>> entries_;  ///< by thread + NUL + message id
   std::unordered_map<request_id, std::vector<const turn*>> takers_;    ///< oldest first
+  std::unordered_map<message_id, std::vector<turn*>> prompted_;        ///< by prompt_message_id, of all threads
 };
 
 }  // namespace throughline::state_sync

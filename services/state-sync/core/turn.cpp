@@ -34,6 +34,7 @@ request_id request_of(const turn& t) {
 }
 
 bool has_message(const turn& t, const message_id& id) {
+  if (t.open()) return t.text.has(id);
   return std::ranges::any_of(t.row.digests, [&](const entry_digest& d) { return d.id == id; }) ||
          std::ranges::any_of(t.row.silent, [&](const silent_entry& s) { return s.value.id == id; });
 }

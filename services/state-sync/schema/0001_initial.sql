@@ -139,8 +139,12 @@ CREATE TABLE attachments (
   last_number bigint,
   attached_us bigint NOT NULL,
   superseded_us bigint,
-  token_hash text NOT NULL
-) WITH (fillfactor = 50);
+  token_hash text NOT NULL,
+  suspect_number bigint,
+  suspect_through bigint,
+  suspect_by text
+) WITH (fillfactor = 50
+);
 CREATE INDEX attachments_root ON attachments (root, number);
 
 CREATE TABLE commands (
@@ -172,6 +176,7 @@ CREATE TABLE agent_tokens (
   expires_us bigint
 );
 CREATE INDEX agent_tokens_session ON agent_tokens (session_id);
+CREATE INDEX agent_tokens_expiry ON agent_tokens (expires_us) WHERE expires_us IS NOT NULL;
 
 CREATE TABLE api_keys (
   hash text COLLATE "C" PRIMARY KEY,
@@ -192,3 +197,5 @@ CREATE TABLE answers (
   created_us bigint NOT NULL,
   PRIMARY KEY (scope, id)
 );
+-- Answers to creations are kept for 24 h, the others as long as their session.
+CREATE INDEX answers_creation_age ON answers (created_us) WHERE scope LIKE 'user:%';

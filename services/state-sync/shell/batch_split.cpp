@@ -8,17 +8,6 @@ namespace {
 
 using parts = std::vector<std::vector<pending_input>>;
 
-parts by_session(std::vector<pending_input> batch) {
-  parts out;
-  std::unordered_map<session_id, std::size_t> known;
-  for (auto& input : batch) {
-    const auto [at, added] = known.emplace(input.to, out.size());
-    if (added) out.emplace_back();
-    out[at->second].push_back(std::move(input));
-  }
-  return out;
-}
-
 const hand_over* frames_of(const pending_input& input) {
   const auto* request = input.request();
   return request == nullptr ? nullptr : std::get_if<hand_over>(&request->request);
@@ -39,6 +28,17 @@ parts by_frame(const pending_input& input) {
 
 }  // namespace
 
+parts split_by_session(std::vector<pending_input> batch) {
+  parts out;
+  std::unordered_map<session_id, std::size_t> known;
+  for (auto& input : batch) {
+    const auto [at, added] = known.emplace(input.to, out.size());
+    if (added) out.emplace_back();
+    out[at->second].push_back(std::move(input));
+  }
+  return out;
+}
+
 parts split_batch(std::vector<pending_input> batch) {
   if (batch.empty()) return {};
   if (batch.size() == 1) {
@@ -48,7 +48,7 @@ parts split_batch(std::vector<pending_input> batch) {
     same.push_back(std::move(batch));
     return same;
   }
-  auto sessions = by_session(std::move(batch));
+  auto sessions = split_by_session(std::move(batch));
   if (sessions.size() > 1) return sessions;
   parts singles;
   for (auto& input : sessions.front()) singles.emplace_back().push_back(std::move(input));

@@ -12,6 +12,9 @@ namespace throughline::state_sync {
 /// alone, the last of which keeps the waiter. A single input that cannot be taken apart comes back as it is.
 std::vector<std::vector<pending_input>> split_batch(std::vector<pending_input> batch);
 
+/// Each addressed session alone, in the order in which they come first.
+std::vector<std::vector<pending_input>> split_by_session(std::vector<pending_input> batch);
+
 /// For a hand-over of one frame: the same without its content, so that its number is consumed.
 std::optional<pending_input> empty_of(const pending_input& input);
 

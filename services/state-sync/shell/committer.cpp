@@ -145,7 +145,7 @@ void committer::apply_one(run& r, tree& state, const input& what, write_set& wri
   for (const auto& [session, interaction] : state.facts_needed(what)) {
     if (auto turn = r.through.finished_turn(session, interaction)) state.add_finished(std::move(*turn));
   }
-  auto decided = state.apply(what, {r.result.now, steady_now(), r.bounds.epoch, &ids_, r.bounds.of_sessions});
+  auto decided = state.apply(what, {r.result.now, steady_now(), r.bounds.epoch, &ids_, r.bounds.of_sessions, owner_});
   for (const auto& a : decided.writes.answers) r.prior.insert_or_assign({a.scope, a.id}, a);
   writes.add(decided.writes);
   r.decisions.push_back(std::move(decided));

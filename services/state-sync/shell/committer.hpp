@@ -39,7 +39,8 @@ struct decision_bounds {
 
 class committer {
  public:
-  committer(tree_cache& trees, id_source& ids) : trees_(trees), ids_(ids) {}
+  committer(tree_cache& trees, id_source& ids)
+      : trees_(trees), ids_(ids), owner_("own_" + std::to_string(ids.next())) {}
 
   /// `inputs` stay with the caller, to be tried again when this throws.
   committed_batch commit(store& through, std::vector<pending_input>& inputs, const decision_bounds& bounds);
@@ -60,6 +61,7 @@ class committer {
 
   tree_cache& trees_;
   id_source& ids_;
+  const std::string owner_;  ///< this life of an owner: whose suspect marks are its own (3.6)
 };
 
 }  // namespace throughline::state_sync

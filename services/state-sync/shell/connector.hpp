@@ -15,6 +15,9 @@ struct connected {
   std::uint64_t epoch = 0;
 };
 
+/// Why a connection did not open, one line for /readyz and the log: what kind of failure, and the server's word.
+std::string describe(const io::open_error& why);
+
 /// The reason, one line, when there is no usable database now.
 std::expected<connected, std::string> connect(const io::database& database, io::connection_role role);
 

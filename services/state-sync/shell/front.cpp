@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "common/codec/key_requests.hpp"
 #include "common/codec/requests.hpp"
 #include "common/codec/subjects.hpp"
 #include "common/ops/log.hpp"
@@ -21,6 +22,8 @@ constexpr millis wait_max{120'000};
 void front::open() {
   reads_ = to_.link.subscribe(std::string(codec::read_subject), std::string(codec::read_group),
                               [this](io::message m) { arrived(std::move(m)); });
+  keys_ = to_.link.subscribe(std::string(codec::keys_subject), std::string(codec::keys_group),
+                             [this](io::message m) { key_request_arrived(std::move(m)); });
 }
 
 void front::take(const std::vector<shard_number>& shards) {
@@ -41,6 +44,7 @@ void front::close() {
   const std::lock_guard hold(guard_);
   closed_ = true;
   reads_.reset();
+  keys_.reset();
   for (auto& s : shards_) s.reset();
 }
 
@@ -57,6 +61,17 @@ void front::arrived(io::message m) {
     return to_.readers.offer({std::move(*read), std::move(m), now, decoded->budget});
   }
   ask_writer(std::move(std::get<session_request>(decoded->what)), std::move(m), decoded->budget);
+}
+
+void front::key_request_arrived(io::message m) {
+  auto decoded = codec::decode_key_request(m.body);
+  if (!decoded) {
+    to_.counts.message_malformed();
+    ops::log::warn("message_malformed", {{"why", decoded.error().message}});
+    return;
+  }
+  const auto now = to_.process.received_at(std::chrono::steady_clock::now());
+  to_.keys.offer({std::move(decoded->what), std::move(m), now, decoded->budget});
 }
 
 void front::ask_writer(session_request request, io::message from, millis budget) {

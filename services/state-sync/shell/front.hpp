@@ -9,6 +9,7 @@
 
 #include "common/base/ulid.hpp"
 #include "common/io/nats/nats_link.hpp"
+#include "services/state-sync/shell/key_desk.hpp"
 #include "services/state-sync/shell/probe.hpp"
 #include "services/state-sync/shell/pulse.hpp"
 #include "services/state-sync/shell/reader_pool.hpp"
@@ -23,6 +24,7 @@ class front {
     io::nats_link& link;
     std::vector<writer*> writers;  ///< by shard modulo their number
     reader_pool& readers;
+    key_desk& keys;
     reply_desk& replies;
     const probe& counts;
     const pulse& process;
@@ -30,7 +32,7 @@ class front {
   };
   explicit front(rooms to) : to_(std::move(to)) {}
 
-  /// Reads that any replica answers.
+  /// What any replica answers: reads, and requests about keys.
   void open();
   void take(const std::vector<shard_number>& shards);
   void release(const std::vector<shard_number>& shards);
@@ -41,12 +43,14 @@ class front {
 
  private:
   void arrived(io::message m);
+  void key_request_arrived(io::message m);
   void ask_writer(session_request request, io::message from, millis budget);
 
   rooms to_;
   std::mutex guard_;
   bool closed_ = false;
   io::subscription reads_;
+  io::subscription keys_;
   std::array<io::subscription, shard_count> shards_;
 };
 

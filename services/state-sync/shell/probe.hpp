@@ -21,6 +21,7 @@ class probe {
   void input_refused() const { refused_.add(); }
   void input_expired() const { expired_.add(); }
   void input_put_off() const { busy_.add(); }
+  void frames_ignored(std::size_t n) const { ignored_.add(static_cast<double>(n)); }
   void message_malformed() const { malformed_.add(); }
   void events_not_published(std::size_t n) const { unpublished_.add(static_cast<double>(n)); }
   void inbox_depth(std::size_t writer, std::size_t items) const { depth_[writer % writers_max].set(double(items)); }
@@ -35,7 +36,7 @@ class probe {
 
  private:
   ops::counter batches_, inputs_, events_, retries_, splits_, in_doubt_, stale_, quarantined_, refused_, expired_,
-      busy_, malformed_, unpublished_, reads_, reads_busy_, orders_;
+      busy_, ignored_, malformed_, unpublished_, reads_, reads_busy_, orders_;
   ops::histogram batch_size_, commit_seconds_, read_seconds_;
   ops::gauge depth_[writers_max];
   ops::gauge trees_[writers_max];

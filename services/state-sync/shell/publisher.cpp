@@ -43,6 +43,7 @@ std::vector<session_id> publisher::carry_out(committed_batch&& batch, std::uint6
       (void)link_.publish(codec::event_subject(n.session), codec::write_headers(headers), "");
     }
     for (auto& r : then.replies) replies.push_back(std::move(r));
+    if (then.frames_ignored > 0) probe_.frames_ignored(then.frames_ignored);
   }
   for (const auto& r : replies) replies_.answer(r.to, r.what, epoch);
   return access;

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "common/ops/log.hpp"
+#include "services/state-sync/shell/connector.hpp"
 #include "services/state-sync/shell/store/epoch.hpp"
 #include "services/state-sync/shell/store/migrate.hpp"
 
@@ -24,7 +25,7 @@ int run_migrate(const service_settings& settings, bool new_epoch) {
   const io::database database(settings.database);
   auto opened = database.open(io::connection_role::work);
   if (!opened) {
-    fmt::print(stderr, "state-sync migrate: {}\n", opened.error().message);
+    fmt::print(stderr, "state-sync migrate: {}\n", describe(opened.error()));
     return opened.error().kind == io::open_failure::unsafe_server ? exit_unsafe_server : exit_no_database;
   }
   try {
@@ -42,8 +43,8 @@ std::optional<gate_fault> check_database(const io::database& database, bool migr
   auto opened = database.open(io::connection_role::work);
   if (!opened) {
     const auto& e = opened.error();
-    if (e.kind == io::open_failure::unsafe_server) return gate_fault{"database", e.message, exit_unsafe_server};
-    return gate_fault{"database", e.message, std::nullopt};
+    if (e.kind == io::open_failure::unsafe_server) return gate_fault{"database", describe(e), exit_unsafe_server};
+    return gate_fault{"database", describe(e), std::nullopt};
   }
   try {
     if (migrate_first) {

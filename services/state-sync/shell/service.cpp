@@ -8,6 +8,7 @@
 #include "common/ops/metrics.hpp"
 #include "common/ops/ops_server.hpp"
 #include "services/state-sync/shell/front.hpp"
+#include "services/state-sync/shell/key_desk.hpp"
 #include "services/state-sync/shell/order_desk.hpp"
 #include "services/state-sync/shell/ownership.hpp"
 #include "services/state-sync/shell/publisher.hpp"
@@ -44,6 +45,7 @@ struct service::parts {
   std::unique_ptr<ownership> shards;
   std::vector<std::unique_ptr<writer>> writers;
   std::unique_ptr<reader_pool> readers;
+  std::unique_ptr<key_desk> keys;
   std::unique_ptr<front> door;
 
   void build(const service_settings& s);
@@ -72,7 +74,8 @@ void service::parts::build(const service_settings& s) {
     by_number.push_back(writers.back().get());
   }
   readers = std::make_unique<reader_pool>(database, link, counts, s.snapshot_budget);
-  door = std::make_unique<front>(front::rooms{link, by_number, *readers, replies, counts, process, serving});
+  keys = std::make_unique<key_desk>(database, link);
+  door = std::make_unique<front>(front::rooms{link, by_number, *readers, *keys, replies, counts, process, serving});
 }
 
 void service::parts::count_shards(const std::vector<shard_number>& changed, bool taken) {
@@ -179,6 +182,7 @@ void service::drain() {
   for (const auto& w : p.writers) w->stop();
   p.shards->stop();
   p.readers->stop();
+  p.keys->stop();
   p.link.stop();
   ops::log::info("stopped");
 }

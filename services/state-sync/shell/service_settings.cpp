@@ -1,9 +1,24 @@
 #include "services/state-sync/shell/service_settings.hpp"
 
+#include <optional>
+#include <string>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "common/io/postgres/conninfo.hpp"
+
 namespace throughline::state_sync {
+namespace {
+
+std::optional<std::string> check_database(const ops::settings& from) {
+  const auto parameters = io::connection_parameters(from.text("database-url"), "");
+  if (parameters) return std::nullopt;
+  // libpq's words may hold the URL, and with it a password.
+  return "--database-url (THROUGHLINE_DATABASE_URL) is no PostgreSQL connection URI";
+}
+
+}  // namespace
 
 ops::setting_table setting_table() {
   ops::setting_table table("state-sync", "Decides, commits and replays session state.");
@@ -15,6 +30,7 @@ ops::setting_table setting_table() {
   table.flag("migrate", "apply missing migrations before serving");
   table.command("migrate", "apply missing migrations and exit");
   table.flag("new-epoch", "raise the epoch as well: after a restore from a backup", "migrate");
+  table.rule(check_database);
   return table;
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/ops/log.hpp"
+#include "services/state-sync/shell/store/retention.hpp"
 #include "services/state-sync/shell/store/takeover.hpp"
 
 namespace throughline::state_sync {
@@ -16,6 +17,10 @@ constexpr std::size_t idle_trees_max = 20'000;
 constexpr std::chrono::milliseconds longest_wait{500};
 /// Open trees that are not in memory are looked for this often: what a replaced owner committed at its last moment.
 constexpr std::chrono::seconds look_interval{10};
+
+constexpr std::chrono::seconds cleanup_interval{60};
+/// Rows of each kind per cleanup: some milliseconds of the writer's time.
+constexpr std::size_t cleanup_max = 1000;
 
 pending_input own_input(const session_id& root, input what) {
   pending_input p;
@@ -68,15 +73,17 @@ void writer::run() {
   while (true) {
     auto batch = gather();
     if (!batch.empty()) settle(std::move(batch));
+    try_alone();
+    clean_up(clock::now());
     around_.counts.inbox_depth(number_, inbox_.size());
     trees_.trim();
     around_.counts.trees_in_memory(number_, trees_.size());
     if (!inbox_.drained()) continue;
-    // What is held cannot be finished while others have its rows or the database is away; its senders repeat it.
-    if (database_down_ || held_.empty()) break;
-    std::this_thread::sleep_until(held_until_);
+    // What is held cannot be finished while the database is away or refuses it; its senders repeat it.
+    if (database_down_ || held_.only_failing()) break;
+    std::this_thread::sleep_until(held_.earliest().value_or(clock::now()));
   }
-  for (const auto& input : held_) busy(input, deferral::busy, 1000);
+  for (const auto& input : held_.take_all()) busy(input, deferral::busy, 1000);
 }
 
 bool writer::ready() {
@@ -109,20 +116,21 @@ writer::clock::time_point writer::wake_at() const {
   const auto now = clock::now();
   if (!backlog_.empty()) return now;
   auto at = now + longest_wait;
-  if (!held_.empty()) at = std::min(at, held_until_);
+  if (const auto held = held_.earliest()) at = std::min(at, std::max(*held, now));
   if (const auto due = deadlines_.earliest()) at = std::min(at, std::max(*due, now));
   return at;
 }
 
 writer::inputs writer::gather() {
   inputs batch;
-  if (database_down_ && clock::now() < held_until_ && !inbox_.drained()) {
-    std::this_thread::sleep_until(std::min(held_until_, clock::now() + longest_wait));
-    if (clock::now() < held_until_) return batch;
+  answer_spent();
+  if (database_down_ && clock::now() < down_until_ && !inbox_.drained()) {
+    std::this_thread::sleep_until(std::min(down_until_, clock::now() + longest_wait));
+    if (clock::now() < down_until_) return batch;
   }
   database_down_ = false;
   const auto now = clock::now();
-  if (!held_.empty() && held_until_ <= now) batch = std::exchange(held_, {});
+  batch = held_.take_due(now, batch_max);
   const auto until = batch.empty() ? wake_at() : now;
   auto arrived = batch.size() < batch_max.items ? inbox_.take(batch_max, until) : std::vector<item>{};
   for (auto& what : arrived) accept(std::move(what), batch);
@@ -130,7 +138,7 @@ writer::inputs writer::gather() {
   look_for_open(clock::now());
   add_due(batch);
   while (batch.size() < batch_max.items && !backlog_.empty()) {
-    batch.push_back(std::move(backlog_.front()));
+    line_up(std::move(backlog_.front()), batch);
     backlog_.pop_front();
   }
   return batch;
@@ -138,11 +146,7 @@ writer::inputs writer::gather() {
 
 void writer::accept(item what, inputs& batch) {
   if (auto* input = std::get_if<pending_input>(&what)) {
-    const auto shard = shard_or_zero(input->to);
-    // Nothing overtakes what is held of its shard.
-    const bool behind =
-        std::any_of(held_.begin(), held_.end(), [&](const pending_input& h) { return shard_or_zero(h.to) == shard; });
-    (behind ? held_ : batch).push_back(std::move(*input));
+    line_up(std::move(*input), batch);
   } else if (const auto* more = std::get_if<taken>(&what)) {
     shards_.insert(more->shards.begin(), more->shards.end());
     next_look_ = {};
@@ -151,6 +155,15 @@ void writer::accept(item what, inputs& batch) {
   } else {
     for (const auto& root : trees_.roots()) backlog_.push_back(own_input(root, was_deaf{}));
   }
+}
+
+/// Nothing overtakes what is held of its session.
+void writer::line_up(pending_input input, inputs& batch) {
+  if (!held_.holds(input.to)) return batch.push_back(std::move(input));
+  if (held_.append(input)) return;
+  busy(input, deferral::busy, static_cast<std::uint32_t>(held_inputs::pause_max.count()));
+  // Of our own: whoever loads the tree again tells it all that it must know.
+  if (input.request() == nullptr) trees_.drop(input.to);
 }
 
 void writer::forget_shards(const std::vector<shard_number>& shards) {
@@ -171,7 +184,7 @@ void writer::look_for_open(clock::time_point now) {
   try {
     const std::vector<shard_number> shards(shards_.begin(), shards_.end());
     for (const auto& root : open_roots(*connection_, shards)) {
-      if (trees_.find(root) == nullptr) backlog_.push_back(own_input(root, taken_over{}));
+      if (trees_.find(root) == nullptr && !held_.waits(root)) backlog_.push_back(own_input(root, taken_over{}));
     }
     if (first) around_.out.announce(recent_heads(*connection_, shards));
   } catch (const std::exception& e) {
@@ -180,18 +193,33 @@ void writer::look_for_open(clock::time_point now) {
   }
 }
 
+/// What has an age limit is looked at by one writer of the process.
+void writer::clean_up(clock::time_point now) {
+  if (number_ != 0 || now < next_cleanup_ || shards_.empty() || database_down_) return;
+  next_cleanup_ = now + cleanup_interval;
+  if (!ready()) return;
+  try {
+    const auto removed = remove_expired(*connection_, cleanup_max);
+    if (removed > 0) ops::log::info("expired_removed", {{"rows", removed}});
+  } catch (const std::exception& e) {
+    ops::log::warn("expired_not_removed", {{"why", io::to_text(io::classify(e))}});
+    store_.reset();
+    connection_.reset();
+  }
+}
+
 void writer::add_due(inputs& batch) {
   const auto now = clock::now();
   if (!around_.process.timers_may_run(now) || batch.size() >= batch_max.items) return;
   const bool hears = around_.nats_up();
   for (const auto& root : deadlines_.take_due(now, batch_max.items - batch.size())) {
-    if (!around_.serving(shard_or_zero(root))) {
+    if (!around_.serving(shard_or_zero(root)) || held_.waits(root)) {
       deadlines_.set(root, now + std::chrono::seconds(1));
       continue;
     }
     // The clock of bridge silence stands still while nothing can be heard (6.2).
-    if (!hears) batch.push_back(own_input(root, was_deaf{}));
-    batch.push_back(own_input(root, time_passed{}));
+    if (!hears) line_up(own_input(root, was_deaf{}), batch);
+    line_up(own_input(root, time_passed{}), batch);
   }
 }
 

@@ -22,6 +22,7 @@
 #include "services/state-sync/shell/committer.hpp"
 #include "services/state-sync/shell/connector.hpp"
 #include "services/state-sync/shell/deadline_heap.hpp"
+#include "services/state-sync/shell/held_inputs.hpp"
 #include "services/state-sync/shell/inbox.hpp"
 #include "services/state-sync/shell/probe.hpp"
 #include "services/state-sync/shell/publisher.hpp"
@@ -78,20 +79,25 @@ class writer {
   inputs gather();
   clock::time_point wake_at() const;
   void accept(item what, inputs& batch);
+  void line_up(pending_input input, inputs& batch);
   void add_due(inputs& batch);
   void forget_shards(const std::vector<shard_number>& shards);
   void look_for_open(clock::time_point now);
+  void clean_up(clock::time_point now);
   void drop_memory();
 
   // writer_settle.cpp: what becomes of a batch
   void settle(inputs batch);
+  void try_alone();
+  void answer_spent();
   void finish(committed_batch&& done, inputs& batch, clock::time_point began);
   void set_deadlines(const committed_batch& done);
   void quarantine(const broken_tree& tree, inputs& batch);
   void failed(const std::exception& why, inputs batch);
+  void pause_all(inputs batch);
+  void part_sessions(inputs batch);
   void split(inputs batch);
   void settle_alone(pending_input input);
-  void hold(inputs batch, std::chrono::milliseconds pause);
   bool turn_away(pending_input& input, clock::time_point now);
   void busy(const pending_input& input, deferral why, std::uint32_t after_ms);
 
@@ -108,13 +114,15 @@ class writer {
   std::unique_ptr<store> store_;
 
   std::deque<pending_input> backlog_;  ///< loads and wake-ups of our own, taken when there is room
-  inputs held_;                        ///< to be tried again at `held_until_`, before anything younger of their shards
-  clock::time_point held_until_{};
-  bool database_down_ = false;  ///< nothing is taken until `held_until_`
-  unsigned failures_ = 0;       ///< in a row
+  held_inputs held_;                   ///< to be tried again, before anything younger of their sessions
+  bool database_down_ = false;         ///< nothing is taken until `down_until_`
+  clock::time_point down_until_{};
+  std::uint64_t commits_ = 0;
+  unsigned failures_ = 0;  ///< of the connection or of everything, in a row
   std::unordered_map<session_id, clock::time_point> quarantined_;
   std::unordered_set<unsigned> shards_;
   clock::time_point next_look_{};
+  clock::time_point next_cleanup_{};
   instant database_time_{};  ///< at `database_time_read_`
   clock::time_point database_time_read_{};
   std::thread thread_;

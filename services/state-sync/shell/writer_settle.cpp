@@ -13,8 +13,13 @@
 namespace throughline::state_sync {
 namespace {
 
-constexpr std::chrono::milliseconds locked_pause{50};
-constexpr std::chrono::milliseconds failure_pause_max{1000};
+constexpr std::chrono::milliseconds locked_pause = held_inputs::pause_min;
+/// Sessions that fail one after the other, and none commits: it is not they.
+constexpr unsigned failing_in_a_row_max = 4;
+/// A batch is taken apart for no longer; the rest goes on as a batch.
+constexpr std::chrono::milliseconds parting_time_max{2000};
+/// Sessions tried alone between two batches.
+constexpr std::size_t alone_max = 8;
 constexpr std::chrono::seconds quarantine_time{60};
 /// A deadline that is due by our estimate of the database's clock, but not yet by that clock.
 constexpr std::chrono::milliseconds deadline_pause_min{10};
@@ -34,15 +39,39 @@ void writer::settle(inputs batch) {
   try {
     auto done = committer_.commit(*store_, batch, {epoch_, around_.bounds});
     failures_ = 0;
+    ++commits_;
     finish(std::move(done), batch, began);
   } catch (const epoch_changed& changed) {
     ops::log::warn("epoch_changed", {{"from", epoch_.load()}, {"to", changed.found}});
     drop_memory();
     store_.reset();
     connection_.reset();
-    hold(std::move(batch), std::chrono::milliseconds(0));
+    held_.put_back(std::move(batch), clock::now());
   } catch (const std::exception& e) {
     failed(e, std::move(batch));
+  }
+}
+
+void writer::try_alone() {
+  if (database_down_) return;
+  for (auto& part : held_.take_due_alone(clock::now(), alone_max)) {
+    const auto session = part.front().to;
+    std::erase_if(part, [&](pending_input& input) { return turn_away(input, clock::now()); });
+    if (part.empty()) continue;
+    if (database_down_) {
+      held_.put_back(std::move(part), down_until_);
+      continue;
+    }
+    settle(std::move(part));
+    if (!held_.waits(session)) held_.settled(session);
+  }
+  held_.forget_quiet(clock::now());
+}
+
+void writer::answer_spent() {
+  for (const auto& input : held_.take_spent(clock::now())) {
+    around_.counts.input_expired();
+    busy(input, deferral::busy, 0);
   }
 }
 
@@ -55,7 +84,7 @@ void writer::finish(committed_batch&& done, inputs& batch, clock::time_point beg
   for (const auto& tree : done.broken) quarantine(tree, batch);
   inputs kept;
   for (const auto index : done.kept) kept.push_back(std::move(batch[index]));
-  if (!kept.empty()) hold(std::move(kept), locked_pause);
+  held_.put_back(std::move(kept), clock::now() + locked_pause);
   for (const auto& session : around_.out.carry_out(std::move(done), epoch_)) {
     try {
       around_.out.access_changed(session, access_of(*connection_, session), epoch_);
@@ -105,27 +134,66 @@ void writer::failed(const std::exception& why, inputs batch) {
   const auto kind = from_database ? io::classify(why) : io::failure_kind::input_fault;
   if (kind == io::failure_kind::input_fault && !batch.empty()) return split(std::move(batch));
   if (kind == io::failure_kind::in_doubt) around_.counts.commit_in_doubt();
-  if (kind == io::failure_kind::in_doubt || kind == io::failure_kind::connection_lost) {
-    store_.reset();
-    connection_.reset();
-  }
-  ++failures_;
   around_.counts.batch_retried();
   ops::log::warn("batch_kept", {{"writer", number_},
                                 {"inputs", batch.size()},
                                 {"why", io::to_text(kind)},
                                 {"failures", failures_},
                                 {"detail", detail_of(why)}});
+  if (kind != io::failure_kind::environment || batch.empty()) return pause_all(std::move(batch));
+  part_sessions(std::move(batch));
+}
+
+/// The connection, or whatever else all sessions share, does not work: everything is kept, and nothing is taken for a
+/// while. A new connection may find another primary.
+void writer::pause_all(inputs batch) {
+  store_.reset();
+  connection_.reset();
+  ++failures_;
+  const auto pause = held_inputs::pause_min * (1u << std::min(failures_ - 1, 5u));
   database_down_ = true;
-  const auto pause = std::min(locked_pause * (1u << std::min(failures_ - 1, 5u)), failure_pause_max);
-  hold(std::move(batch), pause);
+  down_until_ = clock::now() + std::min(pause, held_inputs::pause_max);
+  held_.put_back(std::move(batch), down_until_);
+}
+
+/// An error that is neither an input's fault nor the connection's may still be that of one session: those that can
+/// commit do not wait for it.
+void writer::part_sessions(inputs batch) {
+  auto parts = split_by_session(std::move(batch));
+  if (parts.size() == 1) return held_.put_back_alone(std::move(parts.front()), clock::now());
+  around_.counts.batch_split();
+  const auto give_up = clock::now() + parting_time_max;
+  const auto commits_before = commits_;
+  unsigned failing = 0;
+  inputs rest;
+  for (auto& part : parts) {
+    const bool all_fail = commits_ == commits_before && failing >= failing_in_a_row_max;
+    if (database_down_ || all_fail || clock::now() > give_up) {
+      std::ranges::move(part, std::back_inserter(rest));
+      continue;
+    }
+    const auto session = part.front().to;
+    settle(std::move(part));
+    failing += held_.waits(session) ? 1 : 0;
+  }
+  if (rest.empty()) return;
+  if (database_down_) return held_.put_back(std::move(rest), down_until_);
+  if (commits_ != commits_before) return held_.put_back(std::move(rest), clock::now());
+  pause_all(std::move(rest));
 }
 
 void writer::split(inputs batch) {
   around_.counts.batch_split();
   auto parts = split_batch(std::move(batch));
   if (parts.size() == 1 && parts.front().size() == 1) return settle_alone(std::move(parts.front().front()));
-  for (auto& part : parts) settle(std::move(part));
+  for (auto& part : parts) {
+    // What came before it of its session has just been kept.
+    if (held_.waits(part.front().to)) {
+      held_.put_behind(std::move(part));
+    } else {
+      settle(std::move(part));
+    }
+  }
 }
 
 /// An input that the database refused while nothing else was in the transaction: one more decision, after a reload;
@@ -135,7 +203,8 @@ void writer::settle_alone(pending_input input) {
     input.failed_alone = true;
     inputs again;
     again.push_back(std::move(input));
-    return settle(std::move(again));
+    settle(std::move(again));
+    return;
   }
   around_.counts.input_refused();
   ops::log::error("input_refused", {{"session", input.to}});
@@ -153,11 +222,6 @@ void writer::settle_alone(pending_input input) {
     settle(std::move(instead));
   }
   around_.replies.answer(to, refusal, epoch_);
-}
-
-void writer::hold(inputs batch, std::chrono::milliseconds pause) {
-  held_.insert(held_.end(), std::make_move_iterator(batch.begin()), std::make_move_iterator(batch.end()));
-  held_until_ = clock::now() + pause;
 }
 
 /// True when the input is not to be decided here and now; its sender has been told.

@@ -9,6 +9,7 @@
 #include <simdjson.h>
 
 #include "common/codec/agent_frames.hpp"
+#include "common/codec/key_requests.hpp"
 #include "common/codec/parse.hpp"
 #include "common/codec/requests.hpp"
 #include "common/codec/user_frames.hpp"
@@ -150,6 +151,18 @@ TEST_CASE("requests") {
     return std::nullopt;
   });
   check_invalid("requests.invalid", s, outcome_of(decode_request));
+}
+
+TEST_CASE("key requests") {
+  const auto s = schema_of("key_requests");
+  check_valid("key_requests.valid", s, [](const std::string& text) -> std::optional<error> {
+    const auto message = decode_key_request(text);
+    if (!message) return message.error();
+    const auto again = encode(message->what, message->budget);
+    if (again != text) return error{"changed", again};
+    return std::nullopt;
+  });
+  check_invalid("key_requests.invalid", s, outcome_of(decode_key_request));
 }
 
 namespace {

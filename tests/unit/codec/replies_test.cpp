@@ -66,6 +66,13 @@ TEST_CASE("readings survive the wire") {
   CHECK(r.baseline == s.baseline);
   CHECK_FALSE(r.known_position);
   CHECK(r.complete);
+  CHECK_FALSE(r.inner);
+  s.inner = turn_place{.began = 7, .ended = {1, 9}, .queued = true};
+  r = back<session_reading>(reading(s));
+  REQUIRE(r.inner);
+  CHECK(r.inner->began == 7);
+  CHECK(r.inner->ended == position{1, 9});
+  CHECK(r.inner->queued);
 
   r = back<session_reading>(reading(session_reading{}));
   CHECK_FALSE(r.found);

@@ -10,19 +10,23 @@ namespace throughline::state_sync {
 void prepare_agent_rows(pqxx::connection& sql) {
   sql.prepare("attachments_load",
               "SELECT root, id, number, bridge, instance, state, gate_open, gate_deadline_us, open_thread_request, "
-              "ready_us, applied, last_number, attached_us, superseded_us, token_hash FROM attachments "
+              "ready_us, applied, last_number, attached_us, superseded_us, token_hash, "
+              "suspect_number, suspect_through, suspect_by FROM attachments "
               "WHERE root = ANY($1::text[]) ORDER BY root, number");
   sql.prepare(
       "attachments_write",
       "INSERT INTO attachments (id, root, number, bridge, instance, state, gate_open, gate_deadline_us, "
-      "open_thread_request, ready_us, applied, last_number, attached_us, superseded_us, token_hash) "
+      "open_thread_request, ready_us, applied, last_number, attached_us, superseded_us, token_hash, suspect_number, "
+      "suspect_through, suspect_by) "
       "SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], "
       "$7::boolean[], $8::bigint[], $9::text[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], "
-      "$14::bigint[], $15::text[]) ON CONFLICT (id) DO UPDATE SET bridge = excluded.bridge, state = excluded.state, "
+      "$14::bigint[], $15::text[], $16::bigint[], $17::bigint[], $18::text[]) ON CONFLICT (id) DO UPDATE SET bridge = "
+      "excluded.bridge, state = excluded.state, "
       "gate_open = excluded.gate_open, gate_deadline_us = excluded.gate_deadline_us, "
       "open_thread_request = excluded.open_thread_request, ready_us = excluded.ready_us, "
       "applied = excluded.applied, last_number = excluded.last_number, "
-      "superseded_us = excluded.superseded_us");
+      "superseded_us = excluded.superseded_us, suspect_number = excluded.suspect_number, "
+      "suspect_through = excluded.suspect_through, suspect_by = excluded.suspect_by");
   sql.prepare("attachments_delete", "DELETE FROM attachments WHERE id = ANY($1::text[])");
   sql.prepare("commands_load",
               "SELECT s.root, c.id, c.session_id, c.attachment, c.kind, c.interaction, c.request, c.thread, "
@@ -34,6 +38,24 @@ void prepare_agent_rows(pqxx::connection& sql) {
               "$7::text[], $8::boolean[], $9::text[]) ON CONFLICT (id) DO UPDATE SET state = excluded.state");
   sql.prepare("commands_delete", "DELETE FROM commands WHERE id = ANY($1::text[])");
 }
+
+namespace {
+
+std::optional<suspect_mark> read_suspect(row_reader& r) {
+  const auto number = r.maybe_number();
+  const auto through = r.maybe_number();
+  auto by = r.maybe_text();
+  if (!number || !through || !by) return std::nullopt;
+  return suspect_mark{*number, *through, std::move(*by)};
+}
+
+void add_suspect(row_batch& to, const std::optional<suspect_mark>& mark) {
+  to.add(mark ? std::optional(mark->number) : std::nullopt);
+  to.add(mark ? std::optional(mark->through) : std::nullopt);
+  to.add(mark ? std::optional(mark->by) : std::nullopt);
+}
+
+}  // namespace
 
 void store::load_agents(const std::string& roots, std::unordered_map<session_id, tree_rows>& trees) {
   for (const auto& row : run("attachments_load", {roots})) {
@@ -54,6 +76,7 @@ void store::load_agents(const std::string& roots, std::unordered_map<session_id,
     a.attached_at = r.time();
     a.superseded_at = r.maybe_time();
     a.token_hash = r.text();
+    a.suspect = read_suspect(r);
     auto& tree = trees[a.root];
     tree.attachments.push_back(std::move(a));
   }
@@ -76,7 +99,7 @@ void store::load_agents(const std::string& roots, std::unordered_map<session_id,
 
 void store::write_agents(const write_set& what) {
   std::vector<attachment_id> attachments_gone;
-  row_batch attachments(15);
+  row_batch attachments(18);
   for (const auto& [id, a] : what.attachments) {
     if (!a) {
       attachments_gone.push_back(id);
@@ -86,6 +109,7 @@ void store::write_agents(const write_set& what) {
     attachments.add(attachment_names(a->state)).add(a->gate_open).add(a->gate_deadline).add(a->open_thread_request);
     attachments.add(a->ready_at).add(a->applied).add(a->last_number).add(a->attached_at);
     attachments.add(a->superseded_at).add(a->token_hash);
+    add_suspect(attachments, a->suspect);
   }
   std::vector<command_id> commands_gone;
   row_batch commands(9);

@@ -5,13 +5,13 @@
 #include <utility>
 
 #include "common/codec/render.hpp"
+#include "common/model/page_size.hpp"
 #include "services/state-sync/shell/store/read_transaction.hpp"
 #include "services/state-sync/shell/store/turn_columns.hpp"
 
 namespace throughline::state_sync {
 namespace {
 
-constexpr std::uint64_t page_max = 1000;
 /// Interactions looked at for a snapshot; as JSON each weighs some 250 bytes at least, so 1 MiB holds no more.
 constexpr std::uint64_t recent_max = 4096;
 
@@ -47,6 +47,20 @@ by_ordinal find_range(const read_transaction& r, const session_id& id, std::uint
   return found;
 }
 
+/// Of a prompt that is in the queue, or was and has been cancelled there.
+std::optional<turn_place> place_in_queue(const read_transaction& r, const session_id& session,
+                                         const interaction_id& id) {
+  if (!r.tx.exec_prepared("interaction_queued", session.text(), id.text()).empty()) return turn_place{.queued = true};
+  const auto shown = R"("interaction_id":")" + id.text() + '"';
+  const auto gone = r.tx.exec_prepared("interaction_dropped", session.text(), shown);
+  if (gone.empty()) return std::nullopt;
+  row_reader at(gone[0]);
+  turn_place out;
+  out.ended.epoch = at.number();
+  out.ended.seq = at.number();
+  return out;
+}
+
 }  // namespace
 
 void prepare_interaction_reads(pqxx::connection& sql) {
@@ -60,7 +74,18 @@ void prepare_interaction_reads(pqxx::connection& sql) {
               "SELECT ordinal, coalesce(octet_length(body), octet_length(prompt_message) + "
               "2 * coalesce(octet_length(entries), 0)) FROM interactions "
               "WHERE session_id = $1 ORDER BY ordinal DESC LIMIT $2");
-  sql.prepare("interaction_ordinal", "SELECT ordinal FROM interactions WHERE session_id = $1 AND id = $2");
+  // The first interaction_update after the one with which it began is the terminal one (design 5.4).
+  sql.prepare("interaction_place",
+              "SELECT i.ordinal, i.began_seq, coalesce(e.epoch, 0), coalesce(e.seq, 0) FROM interactions i "
+              "LEFT JOIN LATERAL (SELECT epoch, seq FROM events WHERE session_id = i.session_id AND seq > i.began_seq "
+              "AND kind = 1 AND interaction_id = i.id ORDER BY seq LIMIT 1) e ON i.body IS NOT NULL "
+              "WHERE i.session_id = $1 AND i.id = $2");
+  sql.prepare("interaction_queued", "SELECT 1 FROM prompts WHERE session_id = $1 AND interaction_id = $2");
+  // The session_update after the last one that shows it in the queue.
+  sql.prepare("interaction_dropped",
+              "SELECT epoch, seq FROM events WHERE session_id = $1 AND kind = 0 AND seq > "
+              "(SELECT max(seq) FROM events WHERE session_id = $1 AND kind = 0 AND strpos(body, $2) > 0) "
+              "ORDER BY seq LIMIT 1");
   sql.prepare("interactions_count",
               "SELECT count(*), coalesce(max(ordinal), 0) FROM interactions WHERE session_id = $1");
   sql.prepare("interactions_page_asc",
@@ -98,7 +123,7 @@ session_reading read(const read_transaction& r, const read_interactions& what) {
   out.found = true;
   out.head = s->head;
   out.access = read_access(r.tx, s->id);
-  const auto per_page = std::clamp<std::uint64_t>(what.per_page, 1, page_max);
+  const auto per_page = std::clamp<std::uint64_t>(what.per_page, 1, interactions_per_page_max);
   const auto page = std::min(what.page, std::uint64_t{1} << 40);
   const auto total = r.tx.exec_prepared1("interactions_count", s->id.text())[0].as<std::uint64_t>();
   const auto bounds = r.tx.exec_prepared(what.newest_first ? "interactions_page_desc" : "interactions_page_asc",
@@ -122,10 +147,17 @@ session_reading read(const read_transaction& r, const read_interaction& what) {
   out.found = true;
   out.head = s->head;
   out.access = read_access(r.tx, s->id);
-  const auto place = r.tx.exec_prepared("interaction_ordinal", s->id.text(), what.interaction.text());
+  const auto place = r.tx.exec_prepared("interaction_place", s->id.text(), what.interaction.text());
   out.inner_found = !place.empty();
-  if (place.empty()) return out;
-  const auto ordinal = place[0][0].as<std::uint64_t>();
+  if (place.empty()) {
+    out.inner = place_in_queue(r, s->id, what.interaction);
+    return out;
+  }
+  row_reader at(place[0]);
+  const auto ordinal = at.number();
+  out.inner = turn_place{.began = at.number()};
+  out.inner->ended.epoch = at.number();
+  out.inner->ended.seq = at.number();
   auto found = find_range(r, s->id, ordinal, ordinal);
   if (found.empty()) throw torn_range{};
   out.body = std::move(found.begin()->second.body);

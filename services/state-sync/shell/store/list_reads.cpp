@@ -6,12 +6,12 @@
 
 #include "common/codec/parse.hpp"
 #include "common/codec/render.hpp"
+#include "common/model/page_size.hpp"
 #include "services/state-sync/shell/store/read_transaction.hpp"
 
 namespace throughline::state_sync {
 namespace {
 
-constexpr std::uint64_t page_max = 200;
 constexpr std::uint64_t agents_max = 1000;
 
 }  // namespace
@@ -40,7 +40,7 @@ void prepare_list_reads(pqxx::connection& sql) {
 }
 
 list_reading read(const read_transaction& r, const list_sessions& what) {
-  const auto per_page = std::clamp<std::uint64_t>(what.per_page, 1, page_max);
+  const auto per_page = std::clamp<std::uint64_t>(what.per_page, 1, sessions_per_page_max);
   const auto page = std::min(what.page, std::uint64_t{1} << 40);
   const auto total = r.tx.exec_prepared1("list_count", what.user.text())[0].as<std::uint64_t>();
   std::vector<session_id> ids;

@@ -1,7 +1,7 @@
 #include "services/state-sync/shell/store/turn_columns.hpp"
 
 #include "common/codec/parse.hpp"
-#include "common/delta/patch.hpp"
+#include "common/delta/patch_replayer.hpp"
 #include "services/state-sync/shell/store/packing.hpp"
 #include "services/state-sync/shell/store/row_names.hpp"
 
@@ -59,20 +59,21 @@ turn_row read_turn_row(row_reader& r) {
 }
 
 void rebuild_entries(turn_row& turn, const std::optional<std::string>& fold, const std::vector<std::string>& patches) {
-  auto& entries = turn.record.entries;
-  entries.clear();
   turn.unfolded_weight = 0;
+  std::vector<entry> folded;
   if (fold) {
     auto parsed = codec::parse_entries(*fold);
     if (!parsed) throw bad_stored(parsed.error().message);
-    entries = std::move(*parsed);
+    folded = std::move(*parsed);
   }
+  delta::patch_replayer replay(std::move(folded));
   for (const auto& body : patches) {
     const auto patch = codec::parse_patch_event(body);
     if (!patch) throw bad_stored(patch.error().message);
     turn.unfolded_weight += weight_of(*patch);
-    delta::apply(entries, *patch);
+    replay.apply(*patch);
   }
+  turn.record.entries = std::move(replay).take();
 }
 
 }  // namespace throughline::state_sync

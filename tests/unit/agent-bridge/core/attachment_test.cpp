@@ -264,6 +264,17 @@ TEST_CASE("drain: handed over, closed with 1001, detached") {
   CHECK(asked<detach>(done));
 }
 
+TEST_CASE("drain without an owner: the agent is told all the same, and what it said is still repeated") {
+  fixture f;
+  f.say();
+  CHECK_FALSE(find<effect::close_socket>(f.apply(input::drain{})));
+  const auto over = f.apply(input::drain_over{});
+  CHECK(find<effect::close_socket>(over)->code == 1001);
+  CHECK_FALSE(find<effect::finished>(over));
+  CHECK_FALSE(find<effect::close_socket>(f.apply(input::drain_over{})));
+  CHECK(asked<detach>(f.reply_frames(hand_over_status::applied, 1)));
+}
+
 TEST_CASE("a command is written once and answered when it was") {
   fixture f;
   CHECK(find<effect::write_command>(f.apply(input::ordered{1, command})));

@@ -6,14 +6,15 @@ using namespace throughline;
 using namespace throughline::gateway;
 
 TEST_CASE("pages") {
-  const auto usual = parse_page(std::nullopt, std::nullopt, 50);
+  const auto usual = parse_page(std::nullopt, std::nullopt, {50, 200});
   REQUIRE(usual);
   CHECK(usual->page == 0);
   CHECK(usual->per_page == 50);
-  CHECK(parse_page("3", "7", 50)->page == 3);
-  CHECK(parse_page("3", "999999", 50)->per_page == per_page_max);
-  for (const auto* bad : {"-1", "x", "", "1.5", " 1", "99999999999999999999"}) CHECK_FALSE(parse_page(bad, {}, 50));
-  CHECK_FALSE(parse_page("0", "0", 50));
+  CHECK(parse_page("3", "7", {50, 200})->page == 3);
+  CHECK(parse_page("3", "999999", {50, 200})->per_page == 200);
+  for (const auto* bad : {"-1", "x", "", "1.5", " 1", "99999999999999999999"})
+    CHECK_FALSE(parse_page(bad, {}, {50, 200}));
+  CHECK_FALSE(parse_page("0", "0", {50, 200}));
 }
 
 TEST_CASE("order, flags, positions and limits") {
@@ -26,7 +27,8 @@ TEST_CASE("order, flags, positions and limits") {
   CHECK_FALSE(parse_flag("2"));
   CHECK(*parse_since("1:42") == position{1, 42});
   CHECK_FALSE(*parse_since(std::nullopt));
-  for (const auto* bad : {"42", "1:", ":1", "1:x", "0:1", "1:2:3", "1:-2"}) CHECK_FALSE(parse_since(bad));
+  for (const auto* bad : {"42", "1:", ":1", "1:x", "0:1", "1:2:3", "1:-2", "01:2", "1:02", "1:00"})
+    CHECK_FALSE(parse_since(bad));
   CHECK(*parse_limit(std::nullopt) == 1000);
   CHECK(*parse_limit("20000") == 10000);
   CHECK_FALSE(parse_limit("0"));

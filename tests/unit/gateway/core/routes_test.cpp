@@ -31,6 +31,12 @@ TEST_CASE("method and path name the operation, and path parts come out as given"
   CHECK(std::get<route>(of("GET", {"ws", "user"})).what == operation::user_socket);
   CHECK(std::get<route>(of("HEAD", {"sessions"})).what == operation::list_sessions);
   CHECK(std::get<route>(of("GET", {"sessions", "s", "interactions", "i"})).what == operation::read_interaction);
+  const auto stream = std::get<route>(of("GET", {"sessions", "s", "interactions", "i", "stream"}));
+  CHECK(stream.what == operation::stream_answer);
+  CHECK(stream.inner == "i");
+  CHECK(is_stream(stream.what));
+  CHECK(std::get<route>(of("POST", {"sessions", "chat"})).what == operation::chat);
+  CHECK(std::get<route>(of("GET", {"sessions", "chat"})).what == operation::read_session);
 }
 
 TEST_CASE("a known path with another method says what is allowed") {

@@ -72,7 +72,8 @@ TEST_CASE("a read not answered by the group in 500 ms goes to the shard's own su
 
 TEST_CASE("reads end with a code that says why") {
   millis ended{0};
-  CHECK(end_of(read_attempts(millis(0), millis(4'000)), {attempt_outcome::nobody}, ended) == "unavailable");
+  CHECK(end_of(read_attempts(millis(0), millis(8'000)), {attempt_outcome::nobody}, ended) == "unavailable");
+  CHECK(ended <= read_attempts::nobody_max);
   CHECK(end_of(read_attempts(millis(0), millis(4'000)), {attempt_outcome::unanswered}, ended) == "unavailable");
   CHECK(end_of(read_attempts(millis(0), millis(4'000)), {attempt_outcome::busy}, ended) == "busy");
   CHECK(ended <= millis(4'000));

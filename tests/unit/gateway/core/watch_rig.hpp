@@ -1,6 +1,7 @@
 #pragma once
 // A watch between a model of the database and viewers that write down, and check, what they get.
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -25,10 +26,12 @@ struct seen {
   unsigned heartbeats = 0;
   std::vector<std::string> frames;  ///< "state 1:4", "base 1:4", "1:5"
   position at;
+  position opened_at;  ///< what the watch had been told of when the viewer's socket opened
 
   void state(const full_state& s, bool with_baseline) {
     // The first frame replaces whatever the client had from another socket.
     CHECK_MESSAGE((frames.empty() || s.head >= at), "a step back from " << to_text(at) << " to " << to_text(s.head));
+    CHECK_MESSAGE(s.head >= opened_at, to_text(s.head) << " is older than the connection, at " << to_text(opened_at));
     CHECK(*s.body == "state " + to_text(s.head));
     CHECK(with_baseline == (version == wire_version::v1));
     at = s.head;
@@ -63,6 +66,7 @@ class rig {
   std::optional<effect::ask_range> range;
   unsigned ranges_asked = 0;
   std::optional<effect::ask_resume> resume;
+  position told;  ///< the highest position that reached the watch
 
   viewer_key knock(const char* user = "ana", wire_version version = wire_version::v1) {
     watch_effects out;
@@ -75,6 +79,7 @@ class rig {
   void open(viewer_key who, std::optional<position> since = std::nullopt) {
     watch_effects out;
     core.open(who, since, now, out);
+    viewers[who].opened_at = told;
     if (since) viewers[who].at = *since;
     perform(out);
   }
@@ -97,13 +102,11 @@ class rig {
   }
   void deliver(replay::live_event e) {
     watch_effects out;
+    told = std::max(told, e.at);
     core.event(std::move(e), now, out);
     perform(out);
   }
-  void commit_and_deliver() {
-    commit();
-    deliver(stored(head.seq));
-  }
+  void commit_and_deliver() { commit(), deliver(stored(head.seq)); }
   session_reading reading() const {
     session_reading r;
     r.found = found;
@@ -118,6 +121,7 @@ class rig {
     REQUIRE(snapshots_open == 1);
     --snapshots_open;
     watch_effects out;
+    if (r) told = std::max(told, r->head);
     core.snapshot(std::move(r), now, out);
     perform(out);
   }
@@ -162,6 +166,7 @@ class rig {
   void check_head() { answer_head(core.held(), head_now(), now); }
   void answer_head(position held_when_asked, const head_reading& r, millis asked_at) {
     watch_effects out;
+    told = std::max(told, r.head);
     core.head(held_when_asked, r, asked_at, now, out);
     perform(out);
   }
@@ -196,9 +201,7 @@ class rig {
     ++ranges_asked;
     range = ask;
   }
-  void take(const effect::ask_resume& ask) {
-    resume = ask;  // one in flight; a reset makes the one before it void
-  }
+  void take(const effect::ask_resume& ask) { resume = ask; }  // one in flight; a reset makes the one before it void
   void take(const effect::send_replay& e) {
     for (const auto who : e.to) {
       auto& v = viewers[who];

@@ -45,26 +45,61 @@ TEST_CASE("events published while the snapshot is read are neither lost nor repe
     r.answer_snapshot();
   }
   r.open(who);
+  if (r.snapshots_open > 0) r.answer_snapshot();
   r.commit_and_deliver();
   CHECK(r.viewers[who].at == position{1, 6});
   CHECK(r.viewers[who].frames.front().starts_with("state"));
 }
 
-TEST_CASE("joiners share one read, and a state read a moment ago with what came after it") {
+TEST_CASE("joiners share one read, and a state read a moment ago while it is what the watch holds") {
   rig r;
   const auto a = r.knock();
   const auto b = r.knock();
   r.answer_snapshot();
   r.open(a);
   r.open(b);
+  r.join();
+  CHECK(r.snapshots_asked == 1);
   r.commit_and_deliver();
   const auto c = r.join();
-  CHECK(r.snapshots_asked == 1);
-  CHECK(r.viewers[c].frames == frames{"state 1:3", "base 1:3", "1:4"});
-  r.now += watch::reuse_max + millis(1);
-  const auto d = r.join();
   CHECK(r.snapshots_asked == 2);
-  CHECK(r.viewers[d].frames == frames{"state 1:4", "base 1:4"});
+  CHECK(r.viewers[c].frames == frames{"state 1:4", "base 1:4"});
+  r.join();
+  CHECK(r.snapshots_asked == 2);
+  r.now += watch::reuse_max + millis(1);
+  r.join();
+  CHECK(r.snapshots_asked == 3);
+}
+
+TEST_CASE("joiners for whom the read under way is too old share the next one") {
+  rig r;
+  const auto a = r.join();
+  r.commit_and_deliver();
+  const auto b = r.knock();
+  const auto c = r.knock();
+  r.open(b);
+  REQUIRE(r.snapshots_open == 1);
+  const auto early = r.reading();
+  SUBCASE("an event came") {
+    r.commit_and_deliver();
+  }
+  SUBCASE("an event came out of order: held is behind what was seen") {
+    r.commit();
+    r.commit_and_deliver();
+  }
+  SUBCASE("a head check told of it") {
+    r.commit();
+    r.check_head();
+  }
+  r.open(c);
+  r.answer_snapshot(early);
+  CHECK(r.viewers[b].frames.front() == "state 1:4");
+  CHECK(r.viewers[c].frames.empty());
+  REQUIRE(r.snapshots_open == 1);
+  r.answer_snapshot();
+  CHECK(r.viewers[c].frames == frames{"state " + to_text(r.head), "base " + to_text(r.head)});
+  CHECK(r.snapshots_asked == 3);
+  CHECK(r.viewers[a].frames.front() == "state 1:3");
 }
 
 TEST_CASE("a state read after what the others hold is followed from there for its viewer only") {

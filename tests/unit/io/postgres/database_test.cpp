@@ -94,7 +94,9 @@ TEST_CASE("a standby is not a primary, nor is a read-only one; a list of hosts f
 
 TEST_CASE("what cannot be reached, and what cannot be read") {
   CHECK(refusal("postgresql://u:secret@127.0.0.1:1/db") == open_failure::unreachable);
-  CHECK(refusal(private_postgres().url() + "_that_is_not_there") == open_failure::unreachable);
+  CHECK(refusal(private_postgres().url() + "_that_is_not_there") == open_failure::login_refused);
+  const auto address = private_postgres().url().substr(private_postgres().url().find('@'));
+  CHECK(refusal("postgresql://nobody" + address) == open_failure::login_refused);
   CHECK(refusal("postgresql://u:secret@[host/db") == open_failure::bad_url);
   CHECK(refusal("secret") == open_failure::bad_url);
   CHECK(refusal("") != open_failure::bad_url);  // libpq's own defaults

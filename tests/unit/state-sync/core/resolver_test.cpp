@@ -29,7 +29,9 @@ tree_rows rows(bool with_open = true) {
   r.threads.push_back({root, thread_id{"announced"}, session_id{}});
   r.turns.push_back(turn_of("int_1", 1, turn_state::complete));
   r.turns.back().digests = {{message_id{"1"}, 3, delta::hash_of("old")}};
-  if (with_open) r.turns.push_back(turn_of("int_3", 3, turn_state::waiting));
+  if (!with_open) return r;
+  r.turns.push_back(turn_of("int_3", 3, turn_state::waiting));
+  r.turns.back().command = command_id{"cmd_3"};
   return r;
 }
 
@@ -92,6 +94,14 @@ TEST_CASE("rule 3: without a name the thread decides, replays apart") {
   CHECK(of(tree, said("t1", "1", "older", "")).which->id() == interaction_id{"int_3"});
   CHECK(of(tree, said("t1", "2", "old", "")).which->id() == interaction_id{"int_3"});
   CHECK(of(tree, said("t1", "2", "x", "req_unknown")).what == ruling::open_turn);
+}
+
+TEST_CASE("rule 3: a prompt that has not reached the agent is not what the thread speaks of") {
+  auto r = rows();
+  r.turns.back().command.reset();
+  tree_state tree(r);
+  CHECK(of(tree, said("t1", "2", "x", "")).what == ruling::no_turn);
+  CHECK(of(tree, said("t1", "2", "x", "int_3")).what == ruling::open_turn);
 }
 
 TEST_CASE("rule 4: nothing is open on the thread") {

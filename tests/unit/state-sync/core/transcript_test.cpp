@@ -150,6 +150,30 @@ TEST_CASE("a turn's content ends at its bound, cut on a character and marked") {
   CHECK(t.visible().size() == 2);
 }
 
+TEST_CASE("a turn that takes no more text still shows how its tool calls end") {
+  watched w;
+  auto call = whole("1", std::string(turn_bytes_max - 1, 'a'));
+  call.tool_status = "In Progress";
+  w.put(call);
+  w.put(whole("2", std::string(100, 'b')));
+  REQUIRE(w.text.truncated());
+  call.content = delta::whole("not taken");
+  call.tool_status = "Completed";
+  w.put(call);
+  REQUIRE(w.seen.size() == 1);
+  CHECK(w.seen[0].tool_status == "Completed");
+  CHECK(w.seen[0].content.size() == turn_bytes_max - 1);
+}
+
+TEST_CASE("the entries of a turn are bounded, empty ones too") {
+  transcript t;
+  for (std::size_t i = 0; i < turn_entries_max; ++i) t.put(whole(std::to_string(i).c_str(), i % 2 ? "x" : ""));
+  CHECK_FALSE(t.truncated());
+  CHECK(t.put(whole("one more", "")) == outcome::unchanged);
+  CHECK(t.truncated());
+  CHECK_FALSE(t.has(message_id{"one more"}));
+}
+
 TEST_CASE("digests tell contents apart and know their lengths") {
   transcript t;
   t.put(whole("1", "a"));

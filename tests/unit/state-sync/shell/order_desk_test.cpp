@@ -105,7 +105,8 @@ TEST_CASE("what was not written is told so") {
 TEST_CASE("an order nobody hears is repeated until somebody does") {
   order_bench b;
   b.write("a");
-  REQUIRE(eventually([&] { return b.registry.render().find("state_sync_orders_total 1") != std::string::npos; }));
+  REQUIRE(eventually(
+      [&] { return b.registry.render().find("throughline_state_sync_orders_total 1") != std::string::npos; }));
   b.answer(order_outcome::written);
   REQUIRE(eventually([&] { return b.outcomes() == 1; }));
 }

@@ -32,6 +32,26 @@ class received_messages {
   std::vector<io::message> all_;
 };
 
+/// SQL: from now on this is done at the COMMIT of every transaction that adds an event for which `only_where` holds.
+inline std::string at_commit(const std::string& what, const std::string& only_where = "true") {
+  return "CREATE FUNCTION fail_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF " + only_where + " THEN " +
+         what +
+         "; END IF; RETURN NULL; END $$; "
+         "CREATE CONSTRAINT TRIGGER fail_commit AFTER INSERT ON events DEFERRABLE INITIALLY DEFERRED "
+         "FOR EACH ROW EXECUTE FUNCTION fail_commit()";
+}
+
+/// The same: the COMMIT fails.
+inline std::string failing_commit(const std::string& sqlstate, const std::string& only_where = "true") {
+  return at_commit("RAISE EXCEPTION 'made to fail' USING ERRCODE = '" + sqlstate + "'", only_where);
+}
+
+inline const std::string repaired = "DROP TRIGGER fail_commit ON events; DROP FUNCTION fail_commit";
+
+inline post_prompt prompt(const std::string& id, const std::string& content = "text") {
+  return {{user_id("alice"), id, "f-" + content}, sample_session, content, false};
+}
+
 class writer_bench {
  public:
   writer_bench() {
@@ -84,6 +104,24 @@ class writer_bench {
   answer answer_of(std::size_t which) const {
     const auto decoded = codec::decode_reply(replies.all().at(which).body);
     return std::get<answer>(decoded->what);
+  }
+
+  std::vector<answer> answers() const {
+    std::vector<answer> all;
+    for (const auto& m : replies.all()) {
+      const auto decoded = codec::decode_reply(m.body);
+      if (const auto* a = std::get_if<answer>(&decoded->what)) all.push_back(*a);
+    }
+    return all;
+  }
+  /// Senders that were put off.
+  std::size_t busy() const { return replies.count() - answers().size(); }
+  /// Of a counter without labels.
+  double metric(const std::string& name) const {
+    const auto text = registry.render();
+    const auto line = "\nthroughline_state_sync_" + name + " ";
+    const auto at = text.find(line);
+    return at == std::string::npos ? -1 : std::stod(text.substr(at + line.size()));
   }
 
   empty_database database;

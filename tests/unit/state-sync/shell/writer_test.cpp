@@ -8,27 +8,6 @@
 using namespace throughline;
 using namespace throughline::testing;
 
-namespace {
-
-/// From now on COMMIT fails for transactions that write an event of this session.
-std::string failing_commit(const std::string& sqlstate, const std::string& only_where = "true") {
-  return "CREATE FUNCTION fail_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-         "IF " +
-         only_where + " THEN RAISE EXCEPTION 'made to fail' USING ERRCODE = '" + sqlstate +
-         "'; END IF; "
-         "RETURN NULL; END $$; "
-         "CREATE CONSTRAINT TRIGGER fail_commit AFTER INSERT ON events DEFERRABLE INITIALLY DEFERRED "
-         "FOR EACH ROW EXECUTE FUNCTION fail_commit()";
-}
-
-const std::string repaired = "DROP TRIGGER fail_commit ON events; DROP FUNCTION fail_commit";
-
-post_prompt prompt(const std::string& id, const std::string& content = "text") {
-  return {{user_id("alice"), id, "f-" + content}, sample_session, content, false};
-}
-
-}  // namespace
-
 TEST_CASE("a request is committed, published and answered") {
   writer_bench b;
   REQUIRE(b.create());
@@ -43,8 +22,8 @@ TEST_CASE("when the commit fails nobody is told, and when it succeeds everybody 
   writer_bench b;
   b.database.sql(failing_commit("53100"));  // disk full: not the input's fault
   REQUIRE(b.create());
-  REQUIRE(
-      eventually([&] { return b.registry.render().find("state_sync_batch_retries_total 3") != std::string::npos; }));
+  REQUIRE(eventually(
+      [&] { return b.registry.render().find("throughline_state_sync_batch_retries_total 3") != std::string::npos; }));
   CHECK(b.events.count() == 0);
   CHECK(b.replies.count() == 0);
   CHECK(b.database.sql("SELECT 1 FROM session_heads").empty());
@@ -96,7 +75,7 @@ TEST_CASE("memory that another writer made stale is loaded again, and the input 
   REQUIRE(b.ask(prompt("p1")));
   REQUIRE(b.replies.reach(2));
   CHECK(b.answer_of(1).status == 404);
-  CHECK(b.registry.render().find("state_sync_trees_stale_total 1") != std::string::npos);
+  CHECK(b.registry.render().find("throughline_state_sync_trees_stale_total 1") != std::string::npos);
 }
 
 TEST_CASE("a session whose row is locked is tried again, and others do not wait for it") {

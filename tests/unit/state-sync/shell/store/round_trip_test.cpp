@@ -260,6 +260,7 @@ TEST_CASE("attachments and commands come back as written") {
   a.gate_open = true;
   a.gate_deadline = at_us(1);
   a.open_thread_request = request_id("req_1");
+  a.suspect = suspect_mark{7, 9, "own_1"};
   a.ready_at = at_us(2);
   a.applied = 17;
   a.last_number = 20;
@@ -293,6 +294,10 @@ TEST_CASE("attachments and commands come back as written") {
   CHECK(r.gate_open);
   CHECK(r.gate_deadline == at_us(1));
   CHECK(r.open_thread_request == a.open_thread_request);
+  REQUIRE(r.suspect.has_value());
+  CHECK(r.suspect->number == 7);
+  CHECK(r.suspect->through == 9);
+  CHECK(r.suspect->by == "own_1");
   CHECK(r.ready_at == at_us(2));
   CHECK(r.applied == 17);
   CHECK(r.last_number == 20);

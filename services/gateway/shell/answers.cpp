@@ -1,0 +1,175 @@
+#include "services/gateway/shell/answers.hpp"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "services/gateway/shell/steady.hpp"
+
+namespace throughline::gateway {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr millis keep_alive_every{15'000};
+/// The longest one waits before patience and token are looked at again.
+constexpr millis look_every{1'000};
+constexpr millis read_budget{4'000};
+
+const error shutting_down{"shutting_down", "this gateway is shutting down"};
+
+std::shared_ptr<const std::string> text_of(const session_id& session, const answer_chunk& chunk) {
+  using kind = answer_chunk::kind;
+  if (chunk.what == kind::failed) {
+    return std::make_shared<const std::string>(codec::encode_chat_error(chunk.at, chunk.why));
+  }
+  codec::chat_chunk out{.at = chunk.at,
+                        .reset = chunk.what == kind::reset,
+                        .stop = chunk.what == kind::finished,
+                        .content = chunk.content,
+                        .patch_list = chunk.patch_list};
+  return std::make_shared<const std::string>(codec::encode_chat_chunk(session, out));
+}
+
+/// Into a stream, waiting for room. False: the client has gone.
+asio::awaitable<bool> put(io::event_stream& to, io::notifier& room, std::shared_ptr<const std::string> text) {
+  for (;;) {
+    const auto became = to.write(text);
+    if (became != io::send_verdict::full) co_return became == io::send_verdict::queued;
+    co_await room.wait();
+  }
+}
+
+asio::awaitable<bool> put(io::event_stream& to, io::notifier& room, std::string_view text) {
+  auto shared = std::make_shared<const std::string>(text);
+  co_return co_await put(to, room, std::move(shared));
+}
+
+}  // namespace
+
+asio::awaitable<result<answers::joined>> answers::join(identity who, session_id session, interaction_id id,
+                                                       std::optional<position> since) {
+  if (draining_) co_return std::unexpected(shutting_down);
+  auto one =
+      std::make_shared<answer_viewer>(cutter_, state_sync_, sessions_.of(session), std::move(who), std::move(id));
+  const auto begun = co_await one->begin(since);
+  if (!begun) co_return std::unexpected(begun.error());
+  if (draining_) co_return std::unexpected(shutting_down);
+  co_return one;
+}
+
+asio::awaitable<std::optional<error>> answers::given_up(const answer_viewer& from, millis quiet_since) {
+  const auto expires = from.who().expires_unix_s;
+  if (expires && *expires <= unix_now_s()) co_return error{"unauthorized", "the token has expired"};
+  if (steady_now() - quiet_since < idle_max_) co_return std::nullopt;
+  const auto now = co_await state_sync_.read_as<session_reading>(
+      read_session{.session = from.session(), .skip_interactions = true}, read_budget);
+  const auto offline = now && now->found ? codec::is_agent_offline(now->body) : fail("unavailable", "not read");
+  if (offline && *offline) co_return error{"agent_offline", "no agent is connected; the turn is untouched"};
+  co_return error{"agent_timeout", "nothing was heard of the agent for too long; the turn is untouched"};
+}
+
+asio::awaitable<result<std::shared_ptr<const interaction>>> answers::wait(joined from) {
+  waiting_.insert(from);
+  auto quiet_since = steady_now();
+  for (;;) {
+    const auto chunks = co_await from->next(look_every);
+    if (!chunks) {
+      waiting_.erase(from);
+      co_return std::unexpected(chunks.error());
+    }
+    if (from->over()) {
+      waiting_.erase(from);
+      const auto& last = chunks->back();
+      if (last.what == answer_chunk::kind::finished) co_return last.record;
+      co_return std::unexpected(last.why);
+    }
+    if (from->take_progress()) quiet_since = steady_now();
+    if (auto why = co_await given_up(*from, quiet_since)) {
+      waiting_.erase(from);
+      co_return std::unexpected(std::move(*why));
+    }
+  }
+}
+
+io::stream_response answers::stream(joined from) {
+  auto body = std::make_shared<io::event_stream>();
+  io::stream_response out{.status = 200,
+                          .headers = {{"Content-Type", "text/event-stream"},
+                                      {"Cache-Control", "no-cache"},
+                                      {"X-Accel-Buffering", "no"},
+                                      {"X-Interaction-ID", from->waits_for().text()}},
+                          .body = body};
+  loop_.spawn(pump(std::move(from), std::move(body)));
+  return out;
+}
+
+asio::awaitable<void> answers::pump(joined from, std::shared_ptr<io::event_stream> to) {
+  waiting_.insert(from);
+  co_await serve(from, to);
+  to->on_writable({});
+  to->finish();
+  waiting_.erase(from);
+}
+
+asio::awaitable<void> answers::serve(joined from, std::shared_ptr<io::event_stream> to) {
+  const auto room = std::make_shared<io::notifier>(loop_.context());
+  to->on_writable([room] { room->notify(); });
+  to->on_closed([room, weak = std::weak_ptr(from)] {
+    room->notify();
+    if (const auto waiter = weak.lock()) waiter->stop({"gone", "the client has gone"});
+  });
+  auto quiet_since = steady_now();
+  auto said_at = quiet_since;
+  while (!to->closed()) {
+    const auto chunks = co_await from->next(look_every);
+    if (!chunks) {
+      // Without an end the client comes back, here or elsewhere, and goes on where it was.
+      const bool comes_back = chunks.error().code == "shutting_down" || chunks.error().code == "busy" ||
+                              chunks.error().code == "unavailable";
+      if (comes_back || !co_await put(*to, *room, codec::encode_chat_error(std::nullopt, chunks.error()))) co_return;
+      co_await put(*to, *room, codec::chat_done);
+      co_return;
+    }
+    for (const auto& chunk : *chunks) {
+      if (!co_await put(*to, *room, text_of(from->session(), chunk))) co_return;
+      said_at = steady_now();
+    }
+    if (from->over()) {
+      co_await put(*to, *room, codec::chat_done);
+      co_return;
+    }
+    if (from->take_progress()) quiet_since = steady_now();
+    if (const auto why = co_await given_up(*from, quiet_since)) {
+      if (co_await put(*to, *room, codec::encode_chat_error(std::nullopt, *why))) {
+        co_await put(*to, *room, codec::chat_done);
+      }
+      co_return;
+    }
+    if (steady_now() - said_at < keep_alive_every) continue;
+    said_at = steady_now();
+    if (!co_await put(*to, *room, codec::chat_keep_alive)) co_return;
+  }
+}
+
+void answers::key_revoked(const std::string& key_hash) {
+  const std::vector all(waiting_.begin(), waiting_.end());
+  for (const auto& one : all) {
+    if (!key_hash.empty() && one->who().key_hash == key_hash) one->stop({"unauthorized", "the key was revoked"});
+  }
+}
+
+void answers::add_keys(std::unordered_set<std::string>& to) const {
+  for (const auto& one : waiting_) {
+    if (!one->who().key_hash.empty()) to.insert(one->who().key_hash);
+  }
+}
+
+void answers::drain() {
+  draining_ = true;
+  const std::vector all(waiting_.begin(), waiting_.end());
+  for (const auto& one : all) one->stop(shutting_down);
+}
+
+}  // namespace throughline::gateway

@@ -1,0 +1,17 @@
+#pragma once
+// Refusals as responses, with the headers that their status calls for: the same for requests and for upgrades.
+
+#include "common/base/result.hpp"
+#include "common/io/net/http.hpp"
+#include "common/model/reply.hpp"
+
+namespace throughline::gateway {
+
+/// The HTTP status of an error's code.
+int status_of(const error& why);
+/// The response of an error value; its code says the status.
+io::http_response failure_of(const error& why);
+/// What state-sync answered, as it is.
+io::http_response response_of(answer said);
+
+}  // namespace throughline::gateway

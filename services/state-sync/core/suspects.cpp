@@ -1,0 +1,52 @@
+#include "services/state-sync/core/suspects.hpp"
+
+#include <algorithm>
+#include <string>
+
+#include "services/state-sync/core/lifecycle.hpp"
+#include "services/state-sync/core/resolver.hpp"
+
+namespace throughline::state_sync {
+namespace {
+
+struct claim_of {
+  claim operator()(const agent::message_added& f) const { return {.thread = &f.thread, .request = &f.request}; }
+  claim operator()(const agent::message_completed& f) const { return {.thread = &f.thread, .request = &f.request}; }
+  claim operator()(const agent::thread_load_error& f) const { return {.thread = &f.thread, .request = &f.request}; }
+  claim operator()(const agent::thread_created& f) const { return {.request = &f.request}; }
+  claim operator()(const agent::chat_response_error& f) const { return {.request = &f.request}; }
+  claim operator()(const agent::turn_cancelled& f) const { return {.request = &f.request}; }
+  claim operator()(const agent::ping&) const { return {}; }
+  claim operator()(const agent::agent_ready&) const { return {}; }
+  claim operator()(const agent::user_created_thread&) const { return {}; }
+  claim operator()(const agent::thread_title_changed&) const { return {}; }
+};
+
+}  // namespace
+
+caution examine(step& s, attachment_row& a, const hand_over& h) {
+  const auto next = std::ranges::find(h.frames, a.applied + 1, &numbered_frame::number);
+  if (next == h.frames.end()) return caution::none;
+  if (a.suspect) return a.suspect->by == s.at.owner ? caution::alone : caution::poison;
+  if (h.attempt < suspect_attempt) return caution::none;
+  a.suspect = suspect_mark{next->number, h.frames.back().number, std::string(s.at.owner)};
+  s.changed(a);
+  return caution::mark;
+}
+
+void move_mark(const step& s, attachment_row& a, std::uint64_t number) {
+  if (!a.suspect) return;
+  if (number >= a.suspect->through) return a.suspect.reset();
+  a.suspect->number = number + 1;
+  a.suspect->by = s.at.owner;
+}
+
+void end_turn_of(step& s, const agent_event& frame) {
+  const auto where = resolve(s.tree, std::visit(claim_of{}, frame));
+  if (where.what != ruling::open_turn) return;
+  if (where.which->row.origin == turn_origin::unasked) return end(s, *where.which, {turn_state::complete});
+  end(s, *where.which,
+      {turn_state::error, "poison", "What the agent sent for this turn could not be processed.", false});
+}
+
+}  // namespace throughline::state_sync
