@@ -1,7 +1,7 @@
 """Nothing is published, acknowledged or sent before its commit: a trigger makes the commits of one session fail.
 
-The trigger is deferred, so each statement of the transaction succeeds and only COMMIT itself fails; it counts its firings in
-a sequence, which a rollback does not undo, so a test knows that commits were tried.
+The trigger is deferred, so each statement of the transaction succeeds and only COMMIT itself fails; it counts its
+firings in a sequence, which a rollback does not undo, so a test knows that commits were tried.
 """
 
 import asyncio
@@ -168,6 +168,28 @@ async def test_an_input_the_database_refuses_for_good_is_refused_and_stops_nothi
     await session.ends(accepted["interaction_id"], "complete")
     assert [i["prompt_message"] for i in await session.interactions()] == ["healthy"]
     await session.same(viewer)
+
+
+async def test_a_session_whose_commits_fail_holds_up_no_other(bench):
+    failing = await bench.session()
+    others = [await bench.session() for _ in range(8)]
+    agents = [await bench.agent(other) for other in others]
+    body = {"content": "kept", "id": unused("prompt")}
+    with FailingCommits(bench.system.postgres, failing.id, "P0001") as commits:
+        posting = asyncio.ensure_future(quiet_post(failing, body))
+        await commits.tried_times(1)
+        for round_number in range(3):
+            tried = commits.tried()
+            accepted = await asyncio.wait_for(asyncio.gather(*(o.prompt(f"go on {round_number}") for o in others)), 5)
+            for other, agent, one in zip(others, agents, accepted):
+                turn = await agent.next_turn()
+                turn.text("done")
+                turn.complete()
+                await other.ends(one["interaction_id"], "complete")
+            await commits.tried_times(tried + 1)
+    await posting
+    (await failing.api.insist("POST", f"/sessions/{failing.id}/messages", body)).ok(202)
+    assert [q["content"] for q in (await failing.get())["queue"]] == ["kept"]
 
 
 async def test_a_producer_is_not_told_before_the_commit_that_a_killed_owner_took_with_it(bench):

@@ -9,7 +9,7 @@ import pytest
 from support.bench import refusal
 from support.client import mint
 from support.process import free_port
-from support.system import SECRET, Postgres, binary, clean_environment
+from support.system import SECRET, Postgres, Service, binary, clean_environment
 from support.waiting import until
 
 SETTINGS = {"stale_after": "3s", "ready_timeout": "2s"}
@@ -48,7 +48,8 @@ def test_help_lists_every_setting_and_version_is_one_line(service):
     ("state-sync", [], {}, ["DATABASE_URL"]),
     ("state-sync", [], {"database_url": "postgresql://h/d", "stale_after": "5", "ready_timeout": "1d"},
      ["STALE_AFTER", "READY_TIMEOUT"]),
-], ids=range(9))
+    ("state-sync", [], {"database_url": "no such thing"}, ["DATABASE_URL"]),
+], ids=range(10))
 def test_wrong_settings_are_one_line_each_and_status_2(service, arguments, settings, named):
     ended = run(service, *arguments, **settings)
     assert ended.returncode == 2, ended
@@ -81,6 +82,20 @@ def test_an_old_schema_is_status_3_unless_told_to_migrate(system):
     assert ended.returncode == 3, ended
     assert run("state-sync", "migrate", database_url=url).returncode == 0
     assert run("state-sync", "migrate", database_url=url).returncode == 0
+
+
+@pytest.mark.parametrize("login, word", [("throughline@{at}/not_there", "not_there"),
+                                         ("nobody@{at}/throughline", "nobody")])
+async def test_readiness_tells_a_refused_login_from_a_server_that_is_gone(system, tmp_path, login, word):
+    service = Service("state-sync", tmp_path, {
+        "nats_url": system.nats.url,
+        "database_url": "postgresql://" + login.format(at=f"127.0.0.1:{system.postgres.port}")})
+    service.start()
+    try:
+        await not_ready(service, "login_refused")
+        assert word in (await service.ops("/readyz"))[1]
+    finally:
+        service.kill()
 
 
 async def test_a_server_without_fsync_is_status_4(tmp_path_factory, system):
@@ -202,6 +217,38 @@ async def test_sigterm_ends_with_status_0_and_a_close_code(bench, part):
     turn.complete()
     assert (await session.ends(accepted["interaction_id"], "complete"))["response_message"] == "half, whole"
     await session.same(viewer)
+
+
+async def test_a_bridge_that_is_told_to_end_hears_its_agents_out(bench):
+    session = await bench.session()
+    agent = await bench.agent(session)
+    accepted = await session.prompt("say it all at once")
+    turn = await agent.next_turn()
+    for number in range(300):
+        turn.text(f"{number} ", new=True)
+    turn.complete()
+    await agent.drained()
+    assert await bench.system.bridge.terminate(timeout=6) == 0, bench.system.bridge.tail()
+    done = await session.ends(accepted["interaction_id"], "complete")
+    assert len(done["response_entries"]) == 300
+
+
+async def test_a_bridge_that_cannot_hand_over_still_says_goodbye(bench):
+    session = await bench.session()
+    agent = await bench.agent(session)
+    await session.prompt("never stored")
+    turn = await agent.next_turn()
+    bench.system.state_sync.kill()
+    turn.text("kept by the bridge")
+
+    async def is_read():
+        _, metrics = await bench.system.bridge.ops("/metrics")
+        kept = re.search(r"^throughline_agent_bridge_outbox_bytes (\d+)", metrics, re.M)
+        return kept and int(kept[1]) > 0
+    await until(is_read, "the bridge has read what it cannot hand over")
+    assert await bench.system.bridge.terminate(timeout=6) == 0, bench.system.bridge.tail()
+    await agent.until(lambda a: a.closes, "closed")
+    assert agent.closes[0] == 1001
 
 
 @pytest.mark.parametrize("part", SERVICES)

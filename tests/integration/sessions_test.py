@@ -14,7 +14,8 @@ SESSION_FIELDS = {"id", "name", "created", "updated", "owner", "owner_type", "ep
 
 
 async def test_a_created_session_is_complete_and_can_be_read(bench):
-    session = await bench.session(name="Weather 🌞", agent_name="claude", metadata={"ticket": "T-1", "deep": {"a": [1]}})
+    session = await bench.session(name="Weather 🌞", agent_name="claude",
+                                  metadata={"ticket": "T-1", "deep": {"a": [1]}})
     created = session.created
     assert re.fullmatch("ses_" + ULID, created["id"])
     assert SESSION_FIELDS <= set(created), SESSION_FIELDS - set(created)

@@ -11,7 +11,7 @@ import subprocess
 import time
 
 # What a sanitizer or the C++ runtime prints; none of it may ever stand in a log.
-FAULT = re.compile(rb"(ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|terminate called|Assertion .* failed)")
+FAULT = re.compile(rb"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|terminate called|Assertion .* failed")
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
@@ -22,7 +22,7 @@ def _die_with_parent():
 
 
 def free_port():
-    """A port of the loopback below the range of outgoing connections, so that it stays free while its server is down."""
+    """A loopback port below the range of outgoing connections, so that it stays free while its server is down."""
     for _ in range(200):
         port = random.randrange(15000, 32000)
         with socket.socket() as probe:

@@ -13,10 +13,10 @@ import xml.etree.ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Suites of executables that Meson declares below tests/<suite>/, of pytest files, and of a program of their own.
-EXECUTABLES = ("unit", "scenarios", "simulation")
+EXECUTABLES = ("unit", "scenarios", "fuzz", "simulation")
 PYTEST = ("tidy", "integration")
 PROGRAMS = ("browser", "deploy")
-SUITES = ("unit", "scenarios", "simulation", "tidy", "integration", "browser", "deploy")
+SUITES = ("unit", "scenarios", "fuzz", "simulation", "tidy", "integration", "browser", "deploy")
 SERVICES = [f"services/{s}/{s}" for s in ("gateway", "agent-bridge", "state-sync")]
 # What doctest prints at its end, and what every other runner here ends with.
 DOCTEST = re.compile(r"\[doctest\] test cases:\s*\d+ \|\s*(\d+) passed \|\s*(\d+) failed")
@@ -90,12 +90,26 @@ def declared_tests(folder):
     return found
 
 
-def run_executables(tally, label, tests, name):
+def narrowed(suite, test, command, name):
+    """The command for only what contains `name` (doctest cases, story files, the test), or None where nothing does."""
+    if not name:
+        return command
+    if suite == "unit":
+        return [*command, f"--test-case=*{name}*"]
+    stories = [a for a in command if a.endswith(".txt")]
+    kept = [a for a in stories if name in os.path.basename(a)]
+    if stories:
+        return [a for a in command if a not in stories or a in kept] if kept else None
+    return command if name in test else None
+
+
+def run_executables(tally, label, suite, tests, name):
     started, passed, failed = time.monotonic(), 0, 0
     for test, command, env in tests:
-        # Scenarios are files: the runner of a suite without doctest cases takes the same filter from the environment.
-        extra = [f"--test-case=*{name}*"] if name else []
-        status, output = run_and_show([*command, *extra], {**env, "SCENARIO": name or ""})
+        command = narrowed(suite, test, command, name)
+        if command is None:
+            continue
+        status, output = run_and_show(command, env)
         more = counted(status, output, DOCTEST if "[doctest]" in output else COUNTS)
         if more[1]:
             print(f"--- {test} failed (exit status {status})", flush=True)
@@ -107,7 +121,7 @@ def run_pytest(tally, suite, folder, name):
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as temporary:
         report = pathlib.Path(temporary) / "report.xml"
-        command = [sys.executable, "-m", "pytest", f"tests/{suite}", "-v", f"--junitxml={report}", "-p", "no:cacheprovider"]
+        command = [sys.executable, "-m", "pytest", f"tests/{suite}", "-v", f"--junitxml={report}"]
         status, _ = run_and_show(command + (["-k", name] if name else []), {"THROUGHLINE_BUILD": folder})
         passed, failed = 0, 0
         if report.exists():
@@ -145,7 +159,7 @@ def main():
     tests = declared_tests(release) if executables else {}
     for suite in suites:
         if suite in EXECUTABLES and built and tests[suite]:
-            run_executables(tally, suite, tests[suite], chosen.k)
+            run_executables(tally, suite, suite, tests[suite], chosen.k)
         elif suite in PYTEST and (built or suite == "tidy"):
             run_pytest(tally, suite, release, chosen.k)
         elif suite in PROGRAMS and (built or suite == "deploy"):
@@ -170,7 +184,7 @@ def run_sanitized(tally, chosen, tests, suites, release, debug):
         moved = [(n, [str(ROOT / debug / os.path.relpath(c[0], ROOT / release)), *c[1:]], e)
                  for s, n, c, e in wanted if s == suite]
         if moved:
-            run_executables(tally, f"{suite} under sanitizers", moved, chosen.k)
+            run_executables(tally, f"{suite} under sanitizers", suite, moved, chosen.k)
 
 
 if __name__ == "__main__":

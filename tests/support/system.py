@@ -19,7 +19,8 @@ from support.waiting import PATIENCE, until
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 POSTGRES_BIN = pathlib.Path("/usr/lib/postgresql/15/bin")
 SECRET = "integration-secret-of-more-than-32-bytes"
-SANITIZERS = {"ASAN_OPTIONS": "abort_on_error=0:exitcode=66", "UBSAN_OPTIONS": "print_stacktrace=1"}
+SANITIZERS = {"ASAN_OPTIONS": "abort_on_error=0:exitcode=66", "UBSAN_OPTIONS": "print_stacktrace=1",
+              "LSAN_OPTIONS": f"suppressions={ROOT}/tests/support/leaks.txt"}
 
 
 def build_folder():

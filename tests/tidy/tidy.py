@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """House rules that a machine can check, over every source file. Run alone it prints one line per breach.
 
-A breach that has a reason stands in allow.txt, one line each: RULE PATH REASON. A line that no longer allows anything is
-itself a breach, so the list only shrinks.
+A breach that has a reason stands in allow.txt, one line each: RULE PATH REASON. A line that no longer allows anything
+is itself a breach, so the list only shrinks.
 """
 
 import os
@@ -77,8 +77,8 @@ class Source:
 
 def blank_out(text):
     """The text with comments, strings and character literals replaced by blanks; lines stay where they are."""
-    pattern = re.compile(r'//[^\n]*|/\*.*?\*/|R"(\w*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|(?<![0-9a-zA-Z_])\'(?:\\.|[^\'\\\n])+\'',
-                         re.S)
+    pattern = re.compile(r'//[^\n]*|/\*.*?\*/|R"(\w*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|'
+                         r"(?<![0-9a-zA-Z_])'(?:\\.|[^'\\\n])+'", re.S)
     return pattern.sub(lambda m: re.sub(r"[^\n]", " ", m[0]), text)
 
 
@@ -204,7 +204,7 @@ PER_SOURCE = {f.__name__: f for f in (include_edges, pure_layers, banned, file_l
 
 
 def unused_files(all_sources, files):
-    """A .cpp that no meson.build names, a header that nobody includes."""
+    """A .cpp that no meson.build names, a header that nobody includes and that is not one to precompile."""
     meson = {}
     for path in files:
         if path.endswith("meson.build"):
@@ -216,14 +216,15 @@ def unused_files(all_sources, files):
         if source.path.endswith(".cpp"):
             if source.path not in meson:
                 yield source.path, 1, "no meson.build names it"
-        elif not any(source.path == header or source.path.endswith("/" + header) for header in included):
+        elif source.path not in meson and not any(source.path == header or source.path.endswith("/" + header) for header in included):
             yield source.path, 1, "nobody includes it"
 
 
 def machine_paths(files):
     """A path of the machine it was written on is of no use on another."""
     own = re.escape(str(ROOT.parent)) if len(ROOT.parts) > 2 else None
-    pattern = re.compile("|".join(filter(None, [own and own + "/", r"/home/(?!nonroot|throughline)[a-z]\w*/", r"/Users/\w+/"])))
+    homes = [r"/home/(?!nonroot|throughline)[a-z]\w*/", r"/Users/\w+/"]
+    pattern = re.compile("|".join([own + "/", *homes] if own else homes))
     for path in files:
         try:
             text = (ROOT / path).read_text(encoding="utf-8")
@@ -243,7 +244,8 @@ def clang_format(all_sources):
     done = subprocess.run(["clang-format-19", "--dry-run", "--ferror-limit=1", *paths], cwd=ROOT, capture_output=True,
                           text=True)
     seen = set()
-    for found in re.finditer(r"^(\S+?):(\d+):\d+: (?:warning|error): code should be clang-formatted", done.stderr, re.M):
+    report = r"^(\S+?):(\d+):\d+: (?:warning|error): code should be clang-formatted"
+    for found in re.finditer(report, done.stderr, re.M):
         if found[1] not in seen:
             seen.add(found[1])
             yield found[1], int(found[2]), f"clang-format-19 -i {found[1]}"

@@ -1,0 +1,97 @@
+#pragma once
+// One run: a session tree, its database, one owner at a time, bridges, an agent with its editor, gateways, viewers and
+// people, on one loop of virtual time. Processes find each other through this.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/model/bridge_order.hpp"
+#include "common/model/reply.hpp"
+#include "common/model/request.hpp"
+#include "services/agent-bridge/core/retry.hpp"
+#include "services/state-sync/core/input.hpp"
+#include "tests/simulation/checks.hpp"
+#include "tests/simulation/database.hpp"
+#include "tests/simulation/faults.hpp"
+#include "tests/simulation/loop.hpp"
+#include "tests/simulation/wire.hpp"
+
+namespace throughline::simulation {
+
+class stock_agent;
+class bridge;
+class gateway;
+class owner;
+class people;
+class viewer;
+
+class world {
+ public:
+  struct settings {
+    std::uint64_t seed = 1;
+    plant planted = plant::none;
+    bool trace = false;
+  };
+  explicit world(settings how);
+  ~world();
+
+  /// The whole story, and the quiet after it. Throws violation.
+  void run();
+
+  settings how;
+  chance by;
+  weather bad;
+  bool stormy = true;  ///< faults happen
+  event_loop loop;
+  wire nats;
+  database db;
+  checks check;
+  state_sync::limits bounds;
+  micros database_clock{0};  ///< how far the database's clock is off
+
+  bool planted(plant p) const { return how.planted == p; }
+  bool happens(std::uint64_t one_in) { return stormy && by.one_in(one_in); }
+  instant database_now() const;
+  void trace(const std::string& what) const;
+
+  // Requests to the owner, as the NATS link does them.
+  struct owner_answer {
+    std::uint64_t epoch = 0;
+    reply what;
+  };
+  using owner_outcome = std::variant<owner_answer, agent_bridge::send_failure>;
+  void ask_owner(const session_request& request, millis timeout, const life& of,
+                 std::function<void(const owner_outcome&)> then);
+  /// Orders to a bridge; nothing when there is no answer within a second.
+  void ask_bridge(const bridge_id& to, const bridge_order& what, std::uint64_t epoch, const life& of,
+                  std::function<void(std::optional<order_outcome>)> then);
+  void publish(const stored_event& e);
+  void publish_access();
+  /// A read: `look` runs when some replica answers it from what is committed then; `then` hears whether it was
+  /// answered.
+  void read(const life& of, std::function<void(bool answered)> then, std::function<void()> look);
+
+  void owner_died(const owner& who);
+  std::string fresh(const char* prefix);  ///< an id
+
+  std::vector<std::shared_ptr<owner>> owners;  ///< all but the last are paused zombies
+  std::shared_ptr<bridge> the_bridge;
+  std::shared_ptr<gateway> the_gateway;
+  std::unique_ptr<stock_agent> the_agent;
+  std::unique_ptr<people> the_people;
+  std::vector<std::unique_ptr<viewer>> viewers;
+
+ private:
+  void begin();
+  void plan_accidents();
+  void accident();
+  void quiet();
+  void start_owner();
+  life life_ = new_life();
+};
+
+}  // namespace throughline::simulation
