@@ -15,8 +15,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Suites of executables that Meson declares below tests/<suite>/, of pytest files, and of a program of their own.
 EXECUTABLES = ("unit", "scenarios", "fuzz", "simulation")
 PYTEST = ("tidy", "integration")
-PROGRAMS = ("browser", "deploy")
-SUITES = ("unit", "scenarios", "fuzz", "simulation", "tidy", "integration", "browser", "deploy")
+PROGRAMS = ("model", "browser", "deploy")
+SUITES = ("unit", "scenarios", "fuzz", "simulation", "model", "tidy", "integration", "browser", "deploy")
+NEED_NO_BUILD = {"tidy", "model", "deploy"}
 SERVICES = [f"services/{s}/{s}" for s in ("gateway", "agent-bridge", "state-sync")]
 # What doctest prints at its end, and what every other runner here ends with.
 DOCTEST = re.compile(r"\[doctest\] test cases:\s*\d+ \|\s*(\d+) passed \|\s*(\d+) failed")
@@ -152,7 +153,7 @@ def main():
     executables = [s for s in suites if s in EXECUTABLES]
     tally = Tally()
     built = True
-    if not chosen.no_build and set(suites) - {"tidy", "deploy"}:
+    if not chosen.no_build and set(suites) - NEED_NO_BUILD:
         built = build("release", release, [] if executables else SERVICES)
         if not built:
             tally.add("build", 0, 1, 0)
@@ -160,9 +161,9 @@ def main():
     for suite in suites:
         if suite in EXECUTABLES and built and tests[suite]:
             run_executables(tally, suite, suite, tests[suite], chosen.k)
-        elif suite in PYTEST and (built or suite == "tidy"):
+        elif suite in PYTEST and (built or suite in NEED_NO_BUILD):
             run_pytest(tally, suite, release, chosen.k)
-        elif suite in PROGRAMS and (built or suite == "deploy"):
+        elif suite in PROGRAMS and (built or suite in NEED_NO_BUILD):
             run_program(tally, suite, release, chosen.k)
     if executables and built and not chosen.no_debug:
         run_sanitized(tally, chosen, tests, executables, release, debug)
