@@ -15,6 +15,7 @@ void write_data(json_writer& w, const agent::chat_message& c) {
   w.text("agent_name", c.agent_name);
   w.text("session_id", c.session.text());
   w.flag("interrupt", c.interrupt);
+  if (c.redelivered) w.flag("redelivered", true);
 }
 
 void write_data(json_writer& w, const agent::open_thread& c) {

@@ -164,6 +164,13 @@ constexpr std::array<event_type, 11> event_types = {{
     {"thread_load_error", read_thread_load_error},
 }};
 
+std::optional<std::uint64_t> read_seq(const field_reader& top) {
+  const auto seq = top.get("seq");
+  std::uint64_t n = 0;
+  if (!seq || seq->get_uint64().get(n) != simdjson::SUCCESS || n == 0 || n > agent_seq_max) return std::nullopt;
+  return n;
+}
+
 }  // namespace
 
 bool truncate_content(std::string& content, std::size_t bytes_max) {
@@ -173,6 +180,12 @@ bool truncate_content(std::string& content, std::size_t bytes_max) {
   content.resize(code_point_floor(content, room));
   content += mark;
   return true;
+}
+
+std::optional<std::uint64_t> agent_seq_of(std::string_view text) {
+  const json_document document(text);
+  if (!document.ok()) return std::nullopt;
+  return read_seq(field_reader(document.root(), "bad_frame"));
 }
 
 result<agent_frame> decode_agent_frame(std::string_view text, std::size_t entry_bytes_max) {
@@ -187,7 +200,7 @@ result<agent_frame> decode_agent_frame(std::string_view text, std::size_t entry_
   frame_reader f{field_reader(*top.get("data"), code, "data"), entry_bytes_max};
   if (!f.data.ok()) return f.data.failure();
   agent_frame out;
-  if (const auto seq = top.get("seq"); seq && seq->is_uint64()) out.seq = seq->get_uint64().value_unsafe();
+  out.seq = read_seq(top);
   for (const auto& known : event_types) {
     if (known.name != type) continue;
     out.what = known.read(f);

@@ -35,7 +35,7 @@ THROUGHLINE_SHAPE(turn_cancelled, THROUGHLINE_FIELD(request), THROUGHLINE_FIELD(
 
 THROUGHLINE_SHAPE(chat_message, THROUGHLINE_FIELD(message), THROUGHLINE_FIELD(request), THROUGHLINE_FIELD(interaction),
                   THROUGHLINE_FIELD(thread), THROUGHLINE_FIELD(agent_name), THROUGHLINE_FIELD(session),
-                  THROUGHLINE_FIELD(interrupt));
+                  THROUGHLINE_FIELD(interrupt), THROUGHLINE_RARE_FIELD(redelivered));
 THROUGHLINE_SHAPE(open_thread, THROUGHLINE_FIELD(thread), THROUGHLINE_FIELD(request), THROUGHLINE_FIELD(agent_name),
                   THROUGHLINE_FIELD(session));
 THROUGHLINE_SHAPE(cancel_current_turn, THROUGHLINE_FIELD(request), THROUGHLINE_FIELD(session));

@@ -99,19 +99,6 @@ std::optional<interaction_id> interaction_of_message(std::string_view message_bo
   return id_named<interaction_id>(message_body, "interaction_id");
 }
 
-result<bool> is_agent_offline(std::string_view session_json) {
-  const json_document document(session_json);
-  if (!document.ok()) return fail(code, "not JSON: " + document.why());
-  field_reader s(document.root(), code, "session");
-  const auto agent = s.get("agent");
-  if (!agent) s.blame("agent", "is missing");
-  if (!s.ok()) return s.failure();
-  field_reader a(*agent, code, "agent");
-  const bool offline = a.text("status") == "offline";
-  if (!a.ok()) return a.failure();
-  return offline;
-}
-
 std::string encode_chat_chunk(const session_id& session, const chat_chunk& chunk) {
   std::string out;
   append_id_line(out, chunk.at);
@@ -132,6 +119,7 @@ std::string encode_chat_chunk(const session_id& session, const chat_chunk& chunk
   w.end_array();
   if (chunk.reset) w.flag("reset", true);
   if (!chunk.patch_list.empty()) w.raw("entry_patches", chunk.patch_list);
+  if (chunk.entry_count) w.number("entry_count", *chunk.entry_count);
   w.end_object();
   out += "\n\n";
   return out;

@@ -33,8 +33,6 @@ result<answer_event> cut_answer_event(event_kind kind, position at, std::string_
 /// Of the bodies of a created session and an accepted prompt; empty when they are not of that form.
 std::optional<session_id> id_of_session(std::string_view session_json);
 std::optional<interaction_id> interaction_of_message(std::string_view message_body);
-/// Of Session JSON: true iff no agent is attached. Error `bad_stored`.
-result<bool> is_agent_offline(std::string_view session_json);
 
 /// A chunk of a stream, as a whole server-sent event.
 struct chat_chunk {
@@ -42,7 +40,8 @@ struct chat_chunk {
   bool reset = false;
   bool stop = false;
   std::optional<std::string_view> content;
-  std::string_view patch_list;  ///< JSON; empty: none is said
+  std::string_view patch_list;             ///< JSON; empty: none is said
+  std::optional<std::size_t> entry_count;  ///< the list is cut to it
 };
 std::string encode_chat_chunk(const session_id& session, const chat_chunk& chunk);
 /// `at` absent: no committed event says so.

@@ -1,7 +1,6 @@
 #include "common/codec/http_bodies.hpp"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <utility>
 
@@ -93,35 +92,6 @@ void read_chat(field_reader& f, chat_body& out) {
   out.content = read_user_message(f, messages->at(0).value_unsafe());
   if (f.ok()) check_prompt(f, "messages.content", out.content);
 }
-
-struct status_of_code {
-  std::string_view code;
-  int status;
-};
-constexpr std::array<status_of_code, 22> statuses = {{
-    {"bad_request", 400},
-    {"one_message_only", 400},
-    {"unsupported_content", 400},
-    {"unauthorized", 401},
-    {"forbidden", 403},
-    {"not_found", 404},
-    {"child_session", 409},
-    {"id_reused", 409},
-    {"already_issued", 409},
-    {"turn_interrupted", 409},
-    {"position_unknown", 410},
-    {"too_large", 413},
-    {"queue_full", 429},
-    {"too_many", 429},
-    {"turn_error", 502},
-    {"agent_offline", 503},
-    {"shutting_down", 503},
-    {"not_accepted", 503},
-    {"busy", 503},
-    {"unavailable", 503},
-    {"agent_timeout", 504},
-    {"outcome_unknown", 504},
-}};
 
 }  // namespace
 
@@ -218,8 +188,8 @@ std::optional<millis> parse_duration(std::string_view text) {
 }
 
 int http_status_of(std::string_view code) {
-  const auto* found = std::ranges::find(statuses, code, &status_of_code::code);
-  return found == statuses.end() ? 500 : found->status;
+  const auto* found = std::ranges::find(http_statuses, code, &status_of_code::code);
+  return found == http_statuses.end() ? 500 : found->status;
 }
 
 }  // namespace throughline::codec

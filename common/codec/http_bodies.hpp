@@ -3,6 +3,7 @@
 // field is required. Unknown fields are ignored. Error codes: `bad_request`, `too_large`, `one_message_only`,
 // `unsupported_content`; `http_status_of` gives their status.
 
+#include <array>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -66,7 +67,36 @@ result<std::string> check_idempotency_id(std::string_view id);
 /// A duration as settings have them: integer with ms, s, m or h. Empty on anything else, and on 0 or overflow.
 std::optional<millis> parse_duration(std::string_view text);
 
-/// The HTTP status of an error code of design 5.2 and 5.3; 500 for one that is not there.
+struct status_of_code {
+  std::string_view code;
+  int status;
+};
+/// The error codes of design 5.2 and 5.3, each with its HTTP status.
+inline constexpr std::array http_statuses = {
+    status_of_code{"bad_request", 400},
+    status_of_code{"one_message_only", 400},
+    status_of_code{"unsupported_content", 400},
+    status_of_code{"unauthorized", 401},
+    status_of_code{"forbidden", 403},
+    status_of_code{"not_found", 404},
+    status_of_code{"child_session", 409},
+    status_of_code{"id_reused", 409},
+    status_of_code{"already_issued", 409},
+    status_of_code{"turn_interrupted", 409},
+    status_of_code{"position_unknown", 410},
+    status_of_code{"too_large", 413},
+    status_of_code{"queue_full", 429},
+    status_of_code{"too_many_sockets", 429},
+    status_of_code{"turn_error", 502},
+    status_of_code{"agent_offline", 503},
+    status_of_code{"shutting_down", 503},
+    status_of_code{"not_accepted", 503},
+    status_of_code{"busy", 503},
+    status_of_code{"unavailable", 503},
+    status_of_code{"agent_timeout", 504},
+    status_of_code{"outcome_unknown", 504},
+};
+/// 500 for a code that is not there.
 int http_status_of(std::string_view code);
 
 }  // namespace throughline::codec

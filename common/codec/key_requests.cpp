@@ -18,7 +18,6 @@ THROUGHLINE_SHAPE(revoke_key, THROUGHLINE_FIELD(by), THROUGHLINE_FIELD(key));
 
 namespace {
 
-constexpr std::int64_t budget_ms_max = 3'600'000;
 constexpr std::size_t hash_length = 64;
 
 struct checker {
@@ -52,17 +51,9 @@ result<key_message> decode_key_request(std::string_view message) {
   wire::reader r;
   key_message out;
   r.read_op(document.root(), "the message", out.what);
-  simdjson::dom::element budget;
-  if (document.root().at_key("budget_ms").get(budget) != simdjson::SUCCESS) {
-    r.blame("budget_ms", "is missing");
-  } else {
-    r.read(budget, "budget_ms", out.budget);
-  }
+  r.read_budget(document.root(), out.budget);
   if (r.ok()) std::visit(checker{r}, out.what);
   if (!r.ok()) return r.failure();
-  if (out.budget.count() < 0 || out.budget.count() > budget_ms_max) {
-    return fail("bad_message", "budget_ms is out of range");
-  }
   return out;
 }
 

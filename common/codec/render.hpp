@@ -56,6 +56,8 @@ void render_agents(std::string& out, rendered agents);
 std::string error_body(std::string_view code, std::string_view message);
 /// The one answer for a session that is missing, malformed, deleted or not visible (design 5.2, G9).
 error no_such_session();
+/// A child session has the grants and tokens of its root (design 5.2).
+error is_child_session();
 /// `state` is "running" or "queued"; `at` is the event that recorded the prompt.
 std::string message_body(const prompt_id& prompt, const interaction_id& interaction, bool running, position at);
 std::string cancel_body(bool cancelled);  ///< {"status":"cancelled"|"noop"}

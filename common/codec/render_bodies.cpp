@@ -115,6 +115,10 @@ error no_such_session() {
   return {"not_found", "There is no such session."};
 }
 
+error is_child_session() {
+  return {"child_session", "A child session has the grants and tokens of its root."};
+}
+
 std::string message_body(const prompt_id& prompt, const interaction_id& interaction, bool running, position at) {
   return object([&](json_writer& w) {
     w.text("prompt_id", prompt.text());

@@ -24,7 +24,7 @@ namespace {
 
 struct wire_reading_message {
   std::uint64_t epoch = 0;
-  std::variant<deferred, session_reading, wire::heads, list_reading, owner_reading> what;
+  std::variant<deferred, session_reading, wire::heads, activity_reading, list_reading, owner_reading> what;
 };
 
 template <class T>

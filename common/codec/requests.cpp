@@ -10,8 +10,6 @@
 namespace throughline::codec {
 namespace {
 
-constexpr std::int64_t budget_ms_max = 3'600'000;
-
 template <class Request>
 std::string write_request(const Request& request, millis budget) {
   std::string out;
@@ -39,11 +37,18 @@ struct checker {
       if (request.by.id.empty() || request.by.id.size() > idempotency_id_bytes_max) r.blame("id", "has a bad length");
     }
     if constexpr (requires { request.attachment; }) id(request.attachment, "attachment");
+    if constexpr (requires { request.instance; }) instance(request);
     if constexpr (requires { request.frames; }) frames(request);
     if constexpr (requires { request.sessions; }) {
       for (const auto& s : request.sessions) {
         if (!is_session_id(s.text())) r.blame("sessions", "holds no session id");
       }
+    }
+  }
+  void instance(const attach& request) const {
+    if (!request.instance) return;
+    if (request.instance->empty() || request.instance->size() > outside_id_bytes_max) {
+      r.blame("instance", "has a bad length");
     }
   }
   void frames(const hand_over& request) const {
@@ -103,16 +108,8 @@ result<request_message> decode_request(std::string_view message) {
   wire::reader r;
   request_message out;
   read_what(r, document.root(), out);
-  simdjson::dom::element budget;
-  if (document.root().at_key("budget_ms").get(budget) != simdjson::SUCCESS) {
-    r.blame("budget_ms", "is missing");
-  } else {
-    r.read(budget, "budget_ms", out.budget);
-  }
+  r.read_budget(document.root(), out.budget);
   if (!r.ok()) return r.failure();
-  if (out.budget.count() < 0 || out.budget.count() > budget_ms_max) {
-    return fail("bad_message", "budget_ms is out of range");
-  }
   return out;
 }
 

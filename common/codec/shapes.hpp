@@ -19,6 +19,20 @@ struct field {
 template <class Member>
 field(const char*, Member) -> field<Member>;
 
+/// A field that most messages do not need: left out while it has its default, which is what a reader takes then.
+template <class Member>
+struct rare_field {
+  const char* name;
+  Member member;
+};
+template <class Member>
+rare_field(const char*, Member) -> rare_field<Member>;
+
+template <class Field>
+inline constexpr bool is_rare = false;
+template <class Member>
+inline constexpr bool is_rare<rare_field<Member>> = true;
+
 /// `name` is the `op` of a message or variant alternative; `fields` a tuple of `field`.
 template <class T>
 struct shape;
@@ -41,6 +55,10 @@ void for_each_field(Visit visit) {
 #define THROUGHLINE_FIELD(member) \
   field {                         \
     #member, &self::member        \
+  }
+#define THROUGHLINE_RARE_FIELD(member) \
+  rare_field {                         \
+    #member, &self::member             \
   }
 #define THROUGHLINE_FIELD_AS(wire_name, member) \
   field {                                       \
@@ -69,7 +87,8 @@ THROUGHLINE_SHAPE(attach, THROUGHLINE_FIELD(session), THROUGHLINE_FIELD(attachme
 THROUGHLINE_SHAPE(detach, THROUGHLINE_FIELD(session), THROUGHLINE_FIELD(attachment), THROUGHLINE_FIELD(last_number));
 THROUGHLINE_SHAPE(seal, THROUGHLINE_FIELD(session), THROUGHLINE_FIELD(attachment), THROUGHLINE_FIELD(last_number));
 THROUGHLINE_SHAPE(renew, THROUGHLINE_FIELD(session), THROUGHLINE_FIELD(attachment), THROUGHLINE_FIELD(bridge));
-THROUGHLINE_SHAPE(numbered_frame, THROUGHLINE_FIELD(number), THROUGHLINE_FIELD(event));
+THROUGHLINE_SHAPE(numbered_frame, THROUGHLINE_FIELD(number), THROUGHLINE_FIELD(event),
+                  THROUGHLINE_RARE_FIELD(agent_seq));
 THROUGHLINE_SHAPE(hand_over, THROUGHLINE_FIELD(session), THROUGHLINE_FIELD(attachment), THROUGHLINE_FIELD(bridge),
                   THROUGHLINE_FIELD(acknowledged), THROUGHLINE_FIELD(attempt), THROUGHLINE_FIELD(frames));
 THROUGHLINE_SHAPE(command_outcome, THROUGHLINE_FIELD(session), THROUGHLINE_FIELD(attachment),
@@ -82,6 +101,7 @@ THROUGHLINE_SHAPE(read_events, THROUGHLINE_FIELD(session), THROUGHLINE_FIELD(sin
 THROUGHLINE_SHAPE(read_interactions, THROUGHLINE_FIELD(session), THROUGHLINE_FIELD(page), THROUGHLINE_FIELD(per_page),
                   THROUGHLINE_FIELD(newest_first));
 THROUGHLINE_SHAPE(read_interaction, THROUGHLINE_FIELD(session), THROUGHLINE_FIELD(interaction));
+THROUGHLINE_SHAPE(read_activity, THROUGHLINE_FIELD(session));
 THROUGHLINE_SHAPE(list_sessions, THROUGHLINE_FIELD(user), THROUGHLINE_FIELD(page), THROUGHLINE_FIELD(per_page));
 THROUGHLINE_SHAPE(list_agents, THROUGHLINE_FIELD(user));
 THROUGHLINE_SHAPE(read_heads, THROUGHLINE_FIELD(sessions));
@@ -90,7 +110,7 @@ THROUGHLINE_SHAPE(find_key, THROUGHLINE_FIELD(key_hash));
 
 THROUGHLINE_SHAPE(deferred, THROUGHLINE_FIELD(why), THROUGHLINE_FIELD(after_ms));
 THROUGHLINE_SHAPE(answer, THROUGHLINE_FIELD(status));
-THROUGHLINE_SHAPE(attached, THROUGHLINE_FIELD(root), THROUGHLINE_FIELD(number));
+THROUGHLINE_SHAPE(attached, THROUGHLINE_FIELD(root), THROUGHLINE_FIELD(number), THROUGHLINE_RARE_FIELD(agent_seq));
 THROUGHLINE_SHAPE(attach_refused, THROUGHLINE_FIELD(status), THROUGHLINE_FIELD(code), THROUGHLINE_FIELD(retry_after_s));
 THROUGHLINE_SHAPE(hand_over_result, THROUGHLINE_FIELD(status), THROUGHLINE_FIELD(number), THROUGHLINE_FIELD(code));
 THROUGHLINE_SHAPE(noted, THROUGHLINE_FIELD(known), THROUGHLINE_FIELD(superseded));
@@ -102,8 +122,10 @@ THROUGHLINE_SHAPE(session_reading, THROUGHLINE_FIELD(found), THROUGHLINE_FIELD(h
                   THROUGHLINE_FIELD(known_position), THROUGHLINE_FIELD(complete), THROUGHLINE_FIELD(inner_found),
                   THROUGHLINE_FIELD(inner));
 THROUGHLINE_SHAPE(head_reading, THROUGHLINE_FIELD(session), THROUGHLINE_FIELD(found), THROUGHLINE_FIELD(head),
-                  THROUGHLINE_FIELD(access));
-THROUGHLINE_SHAPE(list_reading);
+                  THROUGHLINE_FIELD(access), THROUGHLINE_FIELD(root));
+THROUGHLINE_SHAPE(activity_reading, THROUGHLINE_FIELD(found), THROUGHLINE_FIELD(attached),
+                  THROUGHLINE_FIELD_AS("age_ms", age));
+THROUGHLINE_SHAPE(list_reading, THROUGHLINE_RARE_FIELD(complete));
 THROUGHLINE_SHAPE(owner_reading, THROUGHLINE_FIELD(found), THROUGHLINE_FIELD(owner));
 
 THROUGHLINE_SHAPE(write_command, THROUGHLINE_FIELD(attachment), THROUGHLINE_FIELD(command), THROUGHLINE_FIELD(body));

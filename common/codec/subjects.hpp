@@ -20,6 +20,8 @@ inline constexpr std::string_view keys_subject = "tl1.keys";
 inline constexpr std::string_view keys_group = "keys";
 /// Broadcast: an API key was revoked; the body is the key's hash.
 inline constexpr std::string_view auth_subject = "tl1.auth";
+/// Broadcast: the highest epoch that the sender has seen, as a decimal number.
+inline constexpr std::string_view epoch_subject = "tl1.epoch";
 
 std::string shard_subject(shard_number shard);         ///< tl1.in.<0..255>: plain subscription of the shard's owner
 std::string shard_subject(const session_id& session);  ///< of the shard the session is in

@@ -30,12 +30,23 @@ inline constexpr std::size_t count_max<numbered_frame> = hand_over_frames_max;
 template <>
 inline constexpr std::size_t count_max<session_id> = head_check_sessions_max;
 
+/// Longest that a sender may say it waits.
+inline constexpr millis budget_max{3'600'000};
+
 class reader {
  public:
   bool ok() const { return fault_.empty(); }
   std::unexpected<error> failure() const { return fail("bad_message", fault_); }
   void blame(const char* name, const char* why) {
     if (fault_.empty()) fault_ = std::string(name) + " " + why;
+  }
+
+  /// How long the sender of a request goes on waiting.
+  void read_budget(element root, millis& out) {
+    element budget;
+    if (root.at_key("budget_ms").get(budget) != simdjson::SUCCESS) return blame("budget_ms", "is missing");
+    read(budget, "budget_ms", out);
+    if (out < millis(0) || out > budget_max) blame("budget_ms", "is out of range");
   }
 
   template <class T>
@@ -63,7 +74,7 @@ class reader {
   void read_fields(element e, const char* name, T& out) {
     simdjson::dom::object object;
     if (e.get_object().get(object) != simdjson::SUCCESS) return blame(name, "is not an object");
-    for_each_field<T>([&](const auto& f) {
+    for_each_field<T>([&]<class Field>(const Field& f) {
       auto& member = out.*(f.member);
       element value;
       const bool there = object.at_key(f.name).get(value) == simdjson::SUCCESS;
@@ -74,7 +85,7 @@ class reader {
         member = std::move(one);
       } else if (there) {
         read(value, f.name, member);
-      } else {
+      } else if constexpr (!is_rare<Field>) {
         blame(f.name, "is missing");
       }
     });

@@ -16,11 +16,14 @@ namespace throughline::codec::wire {
 template <class T>
 void write_value(json_writer& w, const T& v);
 
-/// The fields of `v`, into an object that is open. Absent optional fields are left out.
+/// The fields of `v`, into an object that is open. Absent optional fields are left out, rare ones with their default.
 template <shaped T>
 void write_fields(json_writer& w, const T& v) {
-  for_each_field<T>([&](const auto& f) {
+  for_each_field<T>([&]<class Field>(const Field& f) {
     const auto& member = v.*(f.member);
+    if constexpr (is_rare<Field>) {
+      if (member == T{}.*(f.member)) return;
+    }
     if constexpr (requires { member.has_value(); }) {
       if (!member) return;
       w.key(f.name);

@@ -93,6 +93,7 @@ struct chat_message {
   std::string agent_name;
   session_id session;
   bool interrupt = false;
+  bool redelivered = false;  ///< v2: sent a second time, an agent that has it already drops it (design 6.3)
 };
 struct open_thread {
   thread_id thread;

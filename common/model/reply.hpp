@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/base/id.hpp"
+#include "common/base/instant.hpp"
 #include "common/base/position.hpp"
 #include "common/model/session.hpp"
 
@@ -28,7 +29,8 @@ struct answer {
 
 struct attached {
   session_id root;
-  std::uint64_t number = 0;  ///< attachments of a root are numbered; the newest wins
+  std::uint64_t number = 0;     ///< attachments of a root are numbered; the newest wins
+  std::uint64_t agent_seq = 0;  ///< the last committed number of the instance that attached; 0: none
 };
 struct attach_refused {
   int status = 404;  ///< 401, 404, 409
@@ -73,10 +75,10 @@ struct session_reading {
   /// read_snapshot: the session_update frame; read_session: Session JSON; read_interaction(s): the JSON of 5.3;
   /// read_events: one event per line.
   std::string body;
-  std::string baseline;             ///< read_snapshot: the v1 baseline patch frame; empty when there is none
-  bool known_position = true;       ///< read_events: the position asked for can be resumed
-  bool complete = true;             ///< read_events: nothing is left up to `head`
-  bool inner_found = true;          ///< read_interaction: the interaction exists
+  std::string baseline;        ///< read_snapshot: the v1 baseline patch frame; empty when there is none
+  bool known_position = true;  ///< read_events: the position asked for can be resumed
+  bool complete = true;        ///< read_events: nothing is left up to `head`; read_interactions: as in list_reading
+  bool inner_found = true;     ///< read_interaction: the interaction exists
   std::optional<turn_place> inner;  ///< read_interaction: absent when it was never heard of
 };
 struct head_reading {
@@ -84,15 +86,23 @@ struct head_reading {
   bool found = false;
   position head;
   access_list access;
+  session_id root{};  ///< of the session's tree; the session itself when it is no child
+};
+struct activity_reading {
+  bool found = false;
+  bool attached = false;      ///< the tree has an attachment at this moment
+  std::optional<millis> age;  ///< of the newest event of the tree that is no change of its agent's status
 };
 struct list_reading {
-  std::string body;  ///< JSON of 5.3
+  std::string body;      ///< JSON of 5.3
+  bool complete = true;  ///< list_sessions: the page is not too much for one answer
 };
 struct owner_reading {  ///< find_agent_token: `owner` is a session id; find_key: a user id
   bool found = false;
   std::string owner;
 };
 
-using reading = std::variant<deferred, session_reading, std::vector<head_reading>, list_reading, owner_reading>;
+using reading =
+    std::variant<deferred, session_reading, std::vector<head_reading>, activity_reading, list_reading, owner_reading>;
 
 }  // namespace throughline

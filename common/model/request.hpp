@@ -79,7 +79,7 @@ struct attach {
   attachment_id attachment;
   bridge_id bridge;
   std::string token_hash;
-  std::optional<std::string> instance;  ///< of a v2 agent
+  std::optional<std::string> instance;  ///< of a v2 agent: one life of its process
 };
 /// The socket is gone. `last_number` is the highest number the bridge will ever hand over for this attachment.
 struct detach {
@@ -98,10 +98,12 @@ struct renew {
   attachment_id attachment;
   bridge_id bridge;
 };
-/// A frame under its number. An empty one keeps the place of a frame whose content a later full content carries (3.9).
+/// A frame under its number. An empty one keeps the place of a frame whose content a later full content carries (3.9),
+/// or carries the number of an agent's frame that has no effect.
 struct numbered_frame {
   std::uint64_t number = 0;
   std::optional<agent_event> event;
+  std::uint64_t agent_seq = 0;  ///< a v2 agent's own number of the newest frame that this one stands for; 0: none
 };
 struct hand_over {
   session_id session;
@@ -147,6 +149,9 @@ struct read_interaction {
   session_id session;
   interaction_id interaction;
 };
+struct read_activity {  ///< when a session's tree last heard of its agent or of people (design 5.3.1)
+  session_id session;
+};
 struct list_sessions {
   user_id user;
   std::uint64_t page = 0;
@@ -166,6 +171,6 @@ struct find_key {  ///< whose an API key is
 };
 
 using read_request = std::variant<read_session, read_snapshot, read_events, read_interactions, read_interaction,
-                                  list_sessions, list_agents, read_heads, find_agent_token, find_key>;
+                                  read_activity, list_sessions, list_agents, read_heads, find_agent_token, find_key>;
 
 }  // namespace throughline

@@ -70,6 +70,16 @@ void setting_table::rule(check rule) {
   rules_.push_back(std::move(rule));
 }
 
+void setting_table::above_zero(std::string name) {
+  rule([name = std::move(name)](const settings& given) -> std::optional<std::string> {
+    const auto& value = given.values_.at(name);
+    const auto* duration = std::get_if<std::chrono::milliseconds>(&value);
+    const bool is_zero = duration != nullptr ? duration->count() == 0 : std::get<std::uint64_t>(value) == 0;
+    if (!is_zero) return std::nullopt;
+    return fmt::format("--{} (or {}) must be above zero", name, environment_name(name));
+  });
+}
+
 void setting_table::common(std::string ops_listen_default) {
   list("nats-url", "nats://127.0.0.1:4222", "NATS servers, comma list; TLS by scheme tls://");
   text("nats-creds", "", "file with NATS credentials");

@@ -74,6 +74,8 @@ class setting_table {
   /// A rule over several values, or over one that a kind cannot say; gives the fault. Run when all values are well
   /// formed.
   void rule(check rule);
+  /// A rule: this duration or size is above zero.
+  void above_zero(std::string name);
 
   /// The settings that every service has: nats-url, nats-creds, ops-listen, drain-timeout, log-level, log-format.
   void common(std::string ops_listen_default);

@@ -28,6 +28,8 @@ ops::settings read_settings(int argc, char** argv) {
   table.address("listen", "0.0.0.0:8081", "public port, host:port");
   table.size("max-frame", "64MiB", "longest frame of an agent; a larger one closes its socket with 1009");
   table.size("max-entry", "8MiB", "longest content of an entry; what is longer is cut and marked");
+  table.above_zero("max-frame");
+  table.above_zero("max-entry");
   return table.read_or_exit(argc, argv);
 }
 
@@ -74,6 +76,7 @@ int main(int argc, char** argv) {
     ops::log::warn("nats_disconnected");
     ready.unmet("nats", "not connected");
   });
+  link->on_refused([&](const std::string& why) { ready.unmet("nats", why); });
 
   const auto port = server.listen(settings.address("listen").host, settings.address("listen").port);
   const auto ops_port = operations.start(settings.address("ops-listen"));

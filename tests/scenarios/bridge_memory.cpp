@@ -13,6 +13,7 @@ hand_over bridge_memory::send(const attachment_id& a, const std::vector<line>& f
   for (const auto& f : frames) {
     numbered_frame n{.number = s.frames.size() + 1};
     if (f.word(0) != "empty") n.event = frame_of(s, f);
+    n.agent_seq = std::stoull(f.option("seq", "0"));
     s.frames.push_back(n);
     out.frames.push_back(std::move(n));
   }

@@ -76,8 +76,8 @@ std::string print_body(const patch_set& set) {
 std::string print_command(const agent_command& c) {
   if (const auto* m = std::get_if<agent::chat_message>(&c)) {
     return "chat_message " + m->request.text() + " thread=" + (m->thread ? m->thread->text() : "none") +
-           (m->interrupt ? " interrupt " : " ") + "agent=" + m->agent_name + " session=" + m->session.text() + " " +
-           quote(m->message);
+           (m->interrupt ? " interrupt " : " ") + (m->redelivered ? "redelivered " : "") + "agent=" + m->agent_name +
+           " session=" + m->session.text() + " " + quote(m->message);
   }
   if (const auto* o = std::get_if<agent::open_thread>(&c)) {
     return "open_thread " + o->thread.text() + " " + o->request.text() + " agent=" + o->agent_name;
@@ -146,13 +146,14 @@ std::string row(const attachment_row& a) {
          " state=" + number(static_cast<unsigned>(a.state)) + (a.gate_open ? " ready=" + when(a.ready_at) : " shut") +
          " deadline=" + when(a.gate_deadline) + " open=" + maybe(a.open_thread_request) +
          " applied=" + number(a.applied) + " last=" + (a.last_number ? number(*a.last_number) : "-") +
-         " superseded=" + when(a.superseded_at) +
+         " superseded=" + when(a.superseded_at) + " instance=" + a.instance.value_or("-") +
+         " seq=" + number(a.agent_seq) + (a.restarted ? " restarted" : "") +
          (a.suspect ? " suspect=" + number(a.suspect->number) + "-" + number(a.suspect->through) : "");
 }
 std::string row(const command_row& c) {
   return "command " + c.id.text() + " " + c.attachment.text() + " kind=" + number(static_cast<unsigned>(c.kind)) +
          " turn=" + maybe(c.interaction) + " request=" + c.request.text() + " thread=" + maybe(c.thread) +
-         (c.state == command_state::written ? " written" : " sent");
+         (c.state == command_state::written ? " written" : " sent") + (c.redelivered ? " redelivered" : "");
 }
 std::string row(const answer_row& a) {
   return "answer " + a.scope + " " + a.id + " " + a.fingerprint + " " + number(static_cast<unsigned>(a.status)) + " " +
@@ -178,7 +179,9 @@ std::string print(const reply& r) {
       return std::string(d.why == deferral::busy ? "busy" : "not_owner") + " after_ms=" + number(d.after_ms);
     }
     std::string operator()(const answer& a) { return std::to_string(a.status) + (a.body.empty() ? "" : " ") + a.body; }
-    std::string operator()(const attached& a) { return "attached #" + number(a.number); }
+    std::string operator()(const attached& a) {
+      return "attached #" + number(a.number) + (a.agent_seq ? " seq=" + number(a.agent_seq) : "");
+    }
     std::string operator()(const attach_refused& a) {
       return "attach_refused " + std::to_string(a.status) + " " + a.code +
              (a.retry_after_s ? " retry_after=" + number(a.retry_after_s) : "");

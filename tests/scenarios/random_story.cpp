@@ -62,7 +62,11 @@ class author {
 
   std::string frames() {
     auto out = "frames " + attachment() + pick({"", "", "", " attempt=3"}) + "\n";
-    for (auto n = 1 + below(4); n > 0; --n) out += frame() + "\n";
+    // Numbers of an agent's own: mostly new ones, some that came before.
+    for (auto n = 1 + below(4); n > 0; --n) {
+      seq_ += below(3);
+      out += frame() + " seq=" + std::to_string(seq_ - below(std::min<std::uint64_t>(seq_, 3))) + "\n";
+    }
     return out;
   }
 
@@ -97,7 +101,8 @@ class author {
         return pick({"written ", "not_written "}) + attachment() + " " + command() + "\n";
       default:
         ++newest_;
-        return "attach a" + std::to_string(newest_) + " bridge=b" + some(3) + "\n";
+        return "attach a" + std::to_string(newest_) + " bridge=b" + some(3) +
+               pick({"", "", " instance=one", " instance=one", " instance=two"}) + "\n";
     }
   }
 
@@ -128,6 +133,7 @@ class author {
   std::uint64_t turns_ = 1;
   std::uint64_t newest_ = 1;
   std::uint64_t commands_ = 0;
+  std::uint64_t seq_ = 1;
   std::uint64_t epoch_ = 1;
 };
 

@@ -72,7 +72,10 @@ session_request world::bridges(const act& a) {
   const attachment_id att{l.word(1)};
   const bridge_id bridge{l.option("bridge", "b1")};
   const auto session = session_of(l);
-  if (kind == "attach") return attach{session, att, bridge, l.option("token", "t"), std::nullopt};
+  if (kind == "attach") {
+    const auto instance = l.has("instance") ? std::optional(l.option("instance")) : std::nullopt;
+    return attach{session, att, bridge, l.option("token", "t"), instance};
+  }
   const auto last = l.has("last") ? std::stoull(l.option("last")) : bridges_.last_number(att);
   if (kind == "detach") return detach{session, att, last};
   if (kind == "seal") return seal{session, att, last};

@@ -22,15 +22,16 @@ void bridge::die() {
       if (k->closed_by_bridge) k->closed_by_bridge(1006);
     });
     // What it had read and not committed is lost with it; a stock agent sends nothing again.
-    w_.check.lost_of_thread("");
+    w_.check.lost_on_the_way("");
   }
   slots_.clear();
   alive_.reset();
 }
 
-void bridge::upgrade(std::shared_ptr<agent_socket> socket, std::function<void(bool)> then) {
+void bridge::upgrade(std::shared_ptr<agent_socket> socket, const std::optional<std::string>& instance,
+                     std::function<void(bool)> then) {
   const attachment_id id{w_.fresh("att_")};
-  auto s = std::make_shared<slot>(attachment_identity{w_.db.root(), id, id_, "t"}, w_.by.next(), now());
+  auto s = std::make_shared<slot>(attachment_identity{w_.db.root(), id, id_, "t", instance}, w_.by.next(), now());
   s->socket = std::move(socket);
   slots_[id] = s;
   attach(s, w_.loop.now() + micros(5'000'000), 0, std::move(then));
@@ -38,7 +39,7 @@ void bridge::upgrade(std::shared_ptr<agent_socket> socket, std::function<void(bo
 
 void bridge::attach(slot_ptr s, micros deadline, unsigned failures, std::function<void(bool)> then) {
   const auto& who = s->core.identity();
-  const throughline::attach request{who.session, who.attachment, who.bridge, who.token_hash, std::nullopt};
+  const throughline::attach request{who.session, who.attachment, who.bridge, who.token_hash, who.instance};
   w_.ask_owner(request, millis(2'000), alive_, [=, this](const world::owner_outcome& got) {
     const auto* answer = std::get_if<world::owner_answer>(&got);
     const bool current = answer && epochs_.admit(answer->epoch);
@@ -47,7 +48,7 @@ void bridge::attach(slot_ptr s, micros deadline, unsigned failures, std::functio
       s->committed = true;
       s->socket->bridge_side = new_life();
       then(true);
-      return arm(s);
+      return apply(s, input::attach_committed{answer->epoch, std::get<attached>(answer->what).agent_seq});
     }
     if (current && std::holds_alternative<attach_refused>(answer->what)) {
       slots_.erase(s->core.identity().attachment);
@@ -86,14 +87,13 @@ void bridge::perform(const slot_ptr& s, attachment_effect& e) {
   if (auto* ask_it = std::get_if<effect::ask_owner>(&e)) {
     ask(s, *ask_it);
   } else if (const auto* write = std::get_if<effect::write_command>(&e)) {
-    // A write into a socket that is broken unnoticed succeeds, and reaches nobody.
-    auto& socket = *s->socket;
-    const auto delay = w_.by.between(micros(100), micros(3'000));
-    socket.last_down = std::max(socket.last_down, w_.loop.now() + delay);
-    w_.loop.after(socket.last_down - w_.loop.now(), socket.agent_side, [k = s->socket, body = write->body] {
-      if (!k->broken && k->to_agent) k->to_agent(body);
-    });
+    this->write(s, [body = write->body](const agent_socket& k) { k.to_agent(body); });
     w_.loop.after(micros(50), alive_, [this, s, id = write->command] { apply(s, input::command_settled{id, true}); });
+  } else if (const auto* back = std::get_if<effect::resume>(&e)) {
+    this->write(s, [seq = back->last.seq](const agent_socket& k) { k.resume(seq); });
+  } else if (const auto* ack = std::get_if<effect::acknowledge>(&e)) {
+    this->write(s, [seq = ack->agent_seq](const agent_socket& k) { k.acknowledge(seq); });
+    w_.loop.after(micros(50), alive_, [this, s] { apply(s, input::ack_settled{true}); });
   } else if (const auto* answer = std::get_if<effect::answer_order>(&e)) {
     const auto at = s->orders.find(answer->asked);
     if (at == s->orders.end()) return;
@@ -103,16 +103,25 @@ void bridge::perform(const slot_ptr& s, attachment_effect& e) {
     if (s->socket->broken) return;
     w_.trace("bridge closes " + std::to_string(close->code));
     s->socket->broken = true;
-    if (!s->socket->unread.empty()) w_.check.lost_of_thread("");
+    if (!s->socket->unread.empty()) w_.check.lost_on_the_way("");
     w_.loop.after(micros(1'000), s->socket->agent_side, [k = s->socket, code = close->code] {
       if (k->closed_by_bridge) k->closed_by_bridge(code);
     });
     w_.loop.after(micros(100), alive_, [this, s] { apply(s, input::socket_ended{}); });
   } else if (const auto* done = std::get_if<effect::finished>(&e)) {
     w_.trace("attachment finished: " + std::string(done->why));
-    if (done->frames_lost > 0) w_.check.lost_of_thread("");
+    if (done->frames_lost > 0) w_.check.lost_on_the_way("");
     slots_.erase(s->core.identity().attachment);
   }
+}
+
+/// In order. A write into a socket that is broken unnoticed succeeds, and reaches nobody.
+void bridge::write(const slot_ptr& s, std::function<void(const agent_socket&)> what) {
+  auto& socket = *s->socket;
+  socket.last_down = std::max(socket.last_down, w_.loop.now() + w_.by.between(micros(100), micros(3'000)));
+  w_.loop.after(socket.last_down - w_.loop.now(), socket.agent_side, [k = s->socket, what = std::move(what)] {
+    if (!k->broken) what(*k);
+  });
 }
 
 void bridge::ask(const slot_ptr& s, effect::ask_owner& e) {
@@ -166,10 +175,11 @@ void bridge::pump(const slot_ptr& s) {
     if (const auto* m = std::get_if<agent::message_added>(&next.event)) {
       s->contents[{m->thread, m->message, m->request}] = m->content.text;
     }
-    apply(s, input::frame_read{std::move(next.event)});
+    const auto number = next.seq == 0 ? std::nullopt : std::optional(next.seq);
+    apply(s, input::frame_read{std::move(next.event), number});
   }
   if (s->core.reading_is_over() && !unread.empty()) {
-    for (const auto& lost : unread) w_.check.lost_of_thread(lost.thread);
+    for (const auto& lost : unread) w_.check.lost_on_the_way(lost.thread);
     unread.clear();
   }
   if (!s->socket->stirred) {

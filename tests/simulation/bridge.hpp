@@ -17,6 +17,7 @@ namespace throughline::simulation {
 struct agent_frame {
   agent_event event;
   std::string thread;
+  std::uint64_t seq = 0;  ///< a numbered agent's own
 };
 
 /// A TCP connection between an agent and a bridge: in order, no loss until it breaks; then each side finds out late,
@@ -27,6 +28,7 @@ struct agent_socket {
   micros last_up{0}, last_down{0};
   std::deque<agent_frame> unread;
   std::function<void(const agent_command&)> to_agent;
+  std::function<void(std::uint64_t)> resume, acknowledge;  ///< of a numbered agent
   std::function<void(int code)> closed_by_bridge;
   std::function<void()> stirred;  ///< the bridge has something to read
   std::function<void()> ended;    ///< the bridge finds out
@@ -37,7 +39,8 @@ class bridge : public std::enable_shared_from_this<bridge> {
   explicit bridge(world& around);
 
   /// An upgrade request; `then` gets true once the attach is committed and the socket is open.
-  void upgrade(std::shared_ptr<agent_socket> socket, std::function<void(bool)> then);
+  void upgrade(std::shared_ptr<agent_socket> socket, const std::optional<std::string>& instance,
+               std::function<void(bool)> then);
   void order(const bridge_order& what, std::uint64_t epoch, std::function<void(order_outcome)> answer);
   void die();
   const bridge_id& id() const { return id_; }
@@ -61,6 +64,7 @@ class bridge : public std::enable_shared_from_this<bridge> {
   void attach(slot_ptr s, micros deadline, unsigned failures, std::function<void(bool)> then);
   void apply(const slot_ptr& s, agent_bridge::attachment_input what);
   void perform(const slot_ptr& s, agent_bridge::attachment_effect& e);
+  void write(const slot_ptr& s, std::function<void(const agent_socket&)> what);
   void ask(const slot_ptr& s, agent_bridge::effect::ask_owner& e);
   void pump(const slot_ptr& s);
   void arm(const slot_ptr& s);

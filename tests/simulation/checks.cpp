@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tests/simulation/follower.hpp"
 #include "tests/simulation/stock_agent.hpp"
 #include "tests/simulation/viewer.hpp"
 #include "tests/simulation/violation.hpp"
@@ -15,6 +16,9 @@ namespace {
 
 /// Without any fault a viewer has an event this soon.
 constexpr micros prompt_enough{500'000};
+
+/// A revoked right ends within a head check's interval and one round trip, in which every message may be lost once.
+constexpr micros revoked_enough{5'000'000 + 4'000'000};
 
 bool is_cancelled(const turn_row& t) {
   return t.cancel_deadline || (t.record.state == turn_state::interrupted && t.record.error_code.empty());
@@ -34,11 +38,33 @@ void checks::delivered(const session_id& session, position at, const std::string
   must(*stored->body == body, "one_order", "shown: " + body + "\nand committed: " + *stored->body);
 }
 
-void checks::acknowledged(const std::string& scope, const std::string& id, const answer& what) const {
-  if (what.status >= 400 || w_.db.has_lost_commits()) return;
+void checks::may_see(const user_id& who) const {
+  const auto at = revoked_at_.find(who);
+  if (at == revoked_at_.end()) return;
+  const auto longest = w_.bad.clean() ? prompt_enough : revoked_enough;
+  // No replica at all: nobody can know.
+  const auto from = std::max(at->second, nobody_read_at_);
+  must(now() - from <= longest, "isolation", who.text() + " sees what a revoked right showed");
+}
+
+micros checks::now() const {
+  return w_.loop.now();
+}
+
+void checks::rights(const changes& writes) {
+  for (const auto& [session, user] : writes.grants_gone) revoked_at_.emplace(user, w_.loop.now());
+  for (const auto& g : writes.grants) revoked_at_.erase(g.value.user);
+}
+
+/// Validation and rights are never stored, nor is what needs no row of its own.
+void checks::acknowledged(const std::string& scope, const std::string& id, const answer& what) {
+  const bool is_stored = what.status < 400 || what.status == 429;
+  if (!is_stored || w_.db.has_lost_commits()) return;
   const auto stored = w_.db.rows().answer(scope, id);
   must(stored && stored->body == what.body, "commit_before_answer",
        "answered " + what.body + " under " + id + ", stored " + (stored ? stored->body : "nothing"));
+  const auto [given, first] = answers_.emplace(scope + "/" + id, what.body);
+  must(first || given->second == what.body, "one_answer", "under " + id + " " + given->second + " and " + what.body);
 }
 
 void checks::handed_over(const attachment_id& to, std::uint64_t number) const {
@@ -49,7 +75,9 @@ void checks::handed_over(const attachment_id& to, std::uint64_t number) const {
 void checks::written_to_agent(const request_id& request) {
   const auto& id = request.text();
   must(turns_committed_.contains(id), "commit_before_write", "a prompt was written and not committed: " + id);
-  const bool once = ++writes_[id] <= 1 + std::min(gone_[id], 1);
+  // A numbered agent that was restarted knows nothing of what it had been sent, and has said nothing of it (6.3).
+  const auto lives = w_.the_agent->is_numbered() ? w_.the_agent->restarts() : 0;
+  const bool once = ++writes_[id] <= 1 + std::min(gone_[id], 1) + lives;
   must(once || w_.db.has_lost_commits(), "written_once", "a prompt was written twice: " + id);
 }
 
@@ -84,6 +112,7 @@ void checks::committed(const std::optional<std::string>& cancel, const changes& 
     }
     must(cancelled_by_[*cancel].size() <= 1, "one_turn_per_cancel", *cancel + " cancelled more than one turn");
   }
+  rights(writes);
   if (!w_.bad.clean()) return;
   // Nothing fails in this run: everybody has it soon.
   for (const auto& e : writes.events) {
@@ -99,6 +128,7 @@ void checks::committed(const std::optional<std::string>& cancel, const changes& 
 
 void checks::failed_over() {
   turn_of_prompt_.clear();
+  revoked_at_.clear();
   accepted_.clear();
   cancelled_by_.clear();
 }
@@ -119,6 +149,10 @@ void checks::lost_of_thread(const std::string& thread) {
   }
 }
 
+void checks::lost_on_the_way(const std::string& thread) {
+  if (!w_.the_agent->is_numbered()) lost_of_thread(thread);
+}
+
 bool checks::is_disturbed(const std::string& thread) const {
   return lost_threads_.contains(thread);
 }
@@ -126,42 +160,57 @@ bool checks::is_disturbed(const std::string& thread) const {
 void checks::at_rest() const {
   turns_at_rest();
   viewers_at_rest();
+  followers_at_rest();
   order_at_rest();
   texts_at_rest();
 }
 
 void checks::turns_at_rest() const {
-  must(w_.the_agent->is_idle() && w_.the_agent->connected(), "harness", "the agent is not at rest");
-  std::set<session_id> blocked;
+  bool left_alone = false;
   for (const auto& [id, row] : w_.db.rows().sessions()) {
     for (const auto& t : w_.db.rows().turns(id)) {
       if (is_terminal(t.record.state)) continue;
-      // Commits that a failover lost can leave an id with a turn that had ended; what was typed under it then has none.
-      const bool excused = w_.db.has_lost_commits() && t.origin == turn_origin::editor;
-      must(excused, "no_turn_hangs",
-           "open at rest: " + t.record.id.text() + " " + t.record.prompt_message + (t.in_doubt ? ", in doubt" : "") +
-               (t.lost_since ? ", lost" : "") + (t.doubt_since ? ", doubt counted" : "") + (t.named ? ", named" : ""));
-      blocked.insert(id);
+      // What the agent had said was lost with the old primary, and it says nothing twice: silent on a live socket (G6).
+      const bool dropped = w_.db.has_lost_commits() && w_.the_agent->has_dropped(request_id{t.record.id.text()});
+      left_alone = left_alone || dropped;
+      if (dropped) continue;
+      throw violation("no_turn_hangs", "open at rest: " + t.record.id.text() + " " + t.record.prompt_message +
+                                           (t.in_doubt ? ", in doubt" : "") + (t.lost_since ? ", lost" : "") +
+                                           (t.doubt_since ? ", doubt counted" : "") + (t.named ? ", named" : ""));
     }
   }
   for (const auto& p : w_.db.rows().load(w_.db.root()).prompts) {
-    must(blocked.contains(p.session), "no_turn_hangs", "queued at rest: " + p.prompt.content);
+    if (left_alone) break;
+    throw violation("no_turn_hangs", "queued at rest: " + p.prompt.content);
   }
+  must(w_.the_agent->is_idle() && w_.the_agent->connected(), "harness", "the agent is not at rest");
 }
 
 void checks::viewers_at_rest() const {
   const auto access = w_.db.head(w_.db.root()).access;
   for (const auto& v : w_.viewers) {
+    if (!v->stays()) continue;
     if (right_of(access, v->user()) < right::watch) {
       must(!v->open(), "isolation", v->user().text() + " may not watch and does");
       continue;
     }
     must(v->open(), "convergence", "a viewer has no socket at rest");
+    must(!v->awaits_answer(), "convergence", "a viewer waits for what it asked for");
     const auto head = w_.db.head(v->session()).head;
     must(v->shows().at().seq == head.seq, "convergence",
          "a viewer is at " + to_text(v->shows().at()) + " and the head is " + to_text(head));
     must(v->shows().digest() == w_.db.digest_at(v->session(), head), "convergence",
          "a viewer does not show what is stored at " + to_text(head));
+  }
+}
+
+void checks::followers_at_rest() const {
+  const auto access = w_.db.head(w_.db.root()).access;
+  for (const auto& f : w_.followers) {
+    if (f->done() || right_of(access, f->user()) < right::watch) continue;
+    const auto turn = w_.db.one_interaction(f->session(), f->waits_for());
+    must(!turn.inner || turn.inner->ended.seq == 0, "convergence", "a stream waits for an answer that has ended");
+    must(w_.db.has_lost_commits(), "convergence", "a stream waits at rest");
   }
 }
 
@@ -177,6 +226,16 @@ void checks::order_at_rest() const {
       last[a.session] = t.record.ordinal;
     }
   }
+}
+
+/// What is said without an id, and arrives when the thread's next turn is open, is that turn's (6.1 rule 3).
+bool checks::is_said_without_id(const agent_turn& other, const entry& e) const {
+  const auto has = [&](const agent_turn& t) {
+    return std::ranges::any_of(t.entries, [&](const entry& x) { return x.id == e.id; });
+  };
+  return !has(other) && std::ranges::any_of(agent_turns_, [&](const auto& t) {
+    return t->request.empty() && t->thread == other.thread && has(*t);
+  });
 }
 
 /// What an agent has said and no process took to its grave is stored, and under its own prompt.
@@ -204,7 +263,10 @@ void checks::texts_at_rest() const {
     std::string said;
     std::string kept;
     for (const auto& e : told->entries) said += e.id.text() + "=" + e.content + "|" + e.tool_status + "\n";
-    for (const auto& e : record.entries) kept += e.id.text() + "=" + e.content + "|" + e.tool_status + "\n";
+    for (const auto& e : record.entries) {
+      if (is_said_without_id(*told, e)) continue;
+      kept += e.id.text() + "=" + e.content + "|" + e.tool_status + "\n";
+    }
     must(said == kept, "nothing_lost", told->prompt + "\nthe agent said\n" + said + "and stored is\n" + kept);
   }
 }

@@ -38,7 +38,9 @@ class checks {
   // G1, G2: nothing is shown, acknowledged or written that is not committed, and all see one order.
   void shown(const session_id& session, const view& page, position at) const;
   void delivered(const session_id& session, position at, const std::string& body) const;
-  void acknowledged(const std::string& scope, const std::string& id, const answer& what) const;
+  void may_see(const user_id& who) const;           ///< G9: a right that was revoked has ended by now
+  void nobody_reads() { nobody_read_at_ = now(); }  ///< something was to be read, and no replica could
+  void acknowledged(const std::string& scope, const std::string& id, const answer& what);
   void handed_over(const attachment_id& to, std::uint64_t number) const;
   void written_to_agent(const request_id& request);
 
@@ -51,6 +53,8 @@ class checks {
   agent_turn& begins(agent_turn t);
   void thread_gone(const request_id& request) { ++gone_[request.text()]; }
   void lost_of_thread(const std::string& thread);  ///< empty: of all
+  /// With a socket or a bridge: a numbered agent says it again.
+  void lost_on_the_way(const std::string& thread);
   bool is_disturbed(const std::string& thread) const;
 
   void at_rest() const;
@@ -58,8 +62,12 @@ class checks {
  private:
   void turns_at_rest() const;
   void viewers_at_rest() const;
+  void followers_at_rest() const;
+  void rights(const state_sync::changes& writes);
+  micros now() const;
   void order_at_rest() const;
   void texts_at_rest() const;
+  bool is_said_without_id(const agent_turn& other, const entry& e) const;
 
   world& w_;
   std::set<std::string> turns_committed_;
@@ -72,7 +80,9 @@ class checks {
   };
   std::vector<accepted> accepted_;
   std::map<std::string, std::set<std::string>> cancelled_by_;
-  std::map<std::string, std::string> final_states_;
+  std::map<std::string, std::string> answers_;  ///< given, by scope and id
+  std::map<user_id, micros> revoked_at_;
+  micros nobody_read_at_{0};
   std::vector<std::unique_ptr<agent_turn>> agent_turns_;
   std::set<std::string> lost_threads_;
   bool lost_all_ = false;

@@ -14,14 +14,57 @@ stored_event render(const event& e) {
   return {e.session, e.at, codec::headers_of(e), std::make_shared<const std::string>(std::move(body))};
 }
 
-bool database::lock(const void* who) {
-  if (locked_by_ != nullptr && locked_by_ != who) return false;
+namespace {
+
+constexpr micros idle_max{5'000'000};  ///< idle_session_timeout, idle_in_transaction_session_timeout
+constexpr micros checkpoint_lag{60'000'000};
+
+}  // namespace
+
+bool database::lock(const void* who, micros now) {
+  if (locked_by_ != nullptr && locked_by_ != who && now - locked_at_ <= idle_max) return false;
   locked_by_ = who;
+  locked_at_ = now;
   return true;
 }
 
 void database::unlock(const void* who) {
   if (locked_by_ == who) locked_by_ = nullptr;
+}
+
+database::link database::open_link(micros now) {
+  links_[++last_link_] = now;
+  return last_link_;
+}
+
+bool database::is_open(link which, micros now) const {
+  const auto at = links_.find(which);
+  return at != links_.end() && now - at->second <= idle_max;
+}
+
+bool database::beat(link which, micros now) {
+  if (!is_open(which, now)) return false;
+  links_[which] = now;
+  return true;
+}
+
+bool database::take_shard(link which, micros now) {
+  if (shard_held_by_ != which && is_open(shard_held_by_, now)) return false;
+  shard_held_by_ = which;
+  return true;
+}
+
+void database::release_shard(link which) {
+  if (shard_held_by_ == which) shard_held_by_ = 0;
+}
+
+void database::establish_epoch(std::uint64_t highest_seen, bool from_checkpoint, micros now) {
+  const bool unseen = from_checkpoint && now - promoted_at_ < checkpoint_lag;
+  if (unseen || timeline_ == server_) return;
+  timeline_ = server_;
+  epoch_ = std::max(epoch_, highest_seen) + 1;
+  if (promoted_) histories_[epoch_] = *std::exchange(promoted_, std::nullopt);
+  back_up();
 }
 
 fence_marks database::marks() const {
@@ -32,6 +75,7 @@ fence_marks database::marks() const {
 
 void database::commit(row_store written, const std::vector<stored_event>& events) {
   rows_ = std::move(written);
+  if (promoted_) histories_[epoch_] = *std::exchange(promoted_, std::nullopt);
   for (const auto& e : events) {
     auto& l = histories_[epoch_][e.session];
     must(e.at == position(epoch_, l.events.size() + 1), "gapless",
@@ -42,10 +86,12 @@ void database::commit(row_store written, const std::vector<stored_event>& events
   }
 }
 
-void database::fail_over() {
-  if (!backup_) return;
-  rows_ = *backup_;
-  auto next = histories_[epoch_];
+bool database::fail_over(micros now) {
+  if (!backup_) return false;
+  auto next = promoted_.value_or(histories_[epoch_]);
+  rows_ = backup_->rows;
+  epoch_ = backup_->epoch;
+  timeline_ = backup_->timeline;
   for (auto& [id, l] : next) {
     const auto kept = rows_.events(id).size();
     if (kept >= l.events.size()) continue;
@@ -55,81 +101,13 @@ void database::fail_over() {
     for (const auto& e : l.events) l.fold.apply(*e.body);
   }
   std::erase_if(next, [](const auto& one) { return one.second.events.empty(); });
-  histories_[++epoch_] = std::move(next);
+  promoted_ = std::move(next);
+  ++server_;
+  promoted_at_ = now;
   locked_by_ = nullptr;
-}
-
-session database::value_of(const session_id& id) const {
-  const auto tree = rows_.load(root_);
-  const auto r = *std::ranges::find(tree.sessions, id, [](const auto& s) { return s.id; });
-  const auto h = *std::ranges::find(tree.heads, id, [](const auto& s) { return s.id; });
-  session s{.id = r.id, .parent = r.parent, .owner = r.owner, .name = r.name, .created = r.created};
-  s.updated = r.updated;
-  s.head = {epoch_, h.seq};
-  s.agent = {r.status, r.agent_name, r.agent_since, h.last_event_at};
-  s.zed_thread = r.zed_thread;
-  s.zed_agent_name = r.agent_name_wanted;
-  s.waiting_interaction = r.waiting_interaction;
-  s.last_request = r.last_request;
-  s.request_started_at = r.request_started_at;
-  s.metadata = r.metadata;
-  auto queue = tree.prompts;
-  std::ranges::sort(queue, {}, [](const auto& p) { return p.place; });
-  for (const auto& p : queue) {
-    if (p.session == id) s.queue.push_back(p.prompt);
-  }
-  s.interactions_total = r.next_ordinal - 1;
-  return s;
-}
-
-head_reading database::head(const session_id& id) const {
-  const auto row = rows_.sessions().find(id);
-  if (row == rows_.sessions().end() || row->second.deleted) return {id, false, {}, {}};
-  const auto tree = rows_.load(root_);
-  head_reading out{id, true, {epoch_, rows_.events(id).size()}, {row->second.owner, {}, 0}};
-  for (const auto& g : tree.grants) out.access.grants.push_back(g.value);
-  for (const auto& h : tree.heads) {
-    if (h.id == root_) out.access.version = h.acl_version;
-  }
-  return out;
-}
-
-session_reading database::snapshot(const session_id& id) const {
-  session_reading out;
-  const auto now = head(id);
-  if (!now.found) return out;
-  out.found = true;
-  out.head = now.head;
-  out.access = now.access;
-  const auto s = value_of(id);
-  std::vector<std::string> bodies;
-  const auto turns = rows_.turns(id);
-  for (const auto& t : turns) codec::render_interaction(bodies.emplace_back(), t.record);
-  const std::vector<std::string_view> views(bodies.begin(), bodies.end());
-  codec::render_full_update(out.body, s, codec::rendered(views));
-  if (!turns.empty() && !is_terminal(turns.back().record.state) && !turns.back().record.entries.empty()) {
-    codec::render_baseline(out.baseline, turns.back().record, s.owner, s.head);
-  }
-  return out;
-}
-
-session_reading database::events_after(const session_id& id, position since, std::uint64_t limit) const {
-  session_reading out;
-  const auto now = head(id);
-  if (!now.found) return out;
-  out.found = true;
-  out.head = now.head;
-  out.access = now.access;
-  const auto* l = log_of(id, now.head);
-  const bool current = since.epoch == epoch_ && since.seq <= now.head.seq;
-  const bool stored =
-      since.seq > 0 && since.seq <= now.head.seq && l != nullptr && l->events[since.seq - 1].at.epoch == since.epoch;
-  out.known_position = current || stored;
-  if (!out.known_position) return out;
-  const auto last = std::min(now.head.seq, since.seq + limit);
-  for (auto seq = since.seq + 1; seq <= last; ++seq) out.body += *l->events[seq - 1].body + "\n";
-  out.complete = last >= now.head.seq;
-  return out;
+  links_.clear();
+  shard_held_by_ = 0;
+  return true;
 }
 
 std::optional<stored_event> database::newest_event(const session_id& id) const {
@@ -153,6 +131,13 @@ std::uint64_t database::digest_at(const session_id& session, position at) const 
   const auto* l = at.seq == 0 ? nullptr : log_of(session, at);
   must(l != nullptr, "commit_before_publish", "a viewer is at " + to_text(at) + ", which is not committed");
   return l->digests[at.seq - 1];
+}
+
+std::vector<const stored_event*> database::between(const session_id& session, std::uint64_t from, position to) const {
+  std::vector<const stored_event*> out;
+  const auto* l = log_of(session, to);
+  for (auto seq = from; l != nullptr && seq < to.seq; ++seq) out.push_back(&l->events[seq]);
+  return out;
 }
 
 std::string database::text_at(const session_id& session, position at) const {

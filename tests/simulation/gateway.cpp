@@ -1,7 +1,6 @@
 #include "tests/simulation/gateway.hpp"
 
 #include "common/codec/parse.hpp"
-#include "tests/simulation/viewer.hpp"
 
 namespace throughline::simulation {
 
@@ -11,7 +10,30 @@ namespace {
 
 constexpr micros tick_every{50'000};
 
-std::vector<replay::live_event> lines_of(std::string_view text) {
+result<codec::event_headers> headers_of(const io::message& m) {
+  return codec::read_headers([&m](const char* name) -> std::optional<std::string_view> {
+    for (const auto& [key, value] : m.headers) {
+      if (key == name) return value;
+    }
+    return std::nullopt;
+  });
+}
+
+}  // namespace
+
+struct simulation::gateway::place {
+  watcher* who = nullptr;
+  bool full = false;
+};
+
+struct simulation::gateway::watched {
+  session_id session;
+  watch core;
+  std::vector<place> places;
+  bool snapshot_asked = false;
+};
+
+std::vector<replay::live_event> simulation::gateway::lines_of(std::string_view text) {
   std::vector<replay::live_event> out;
   while (!text.empty()) {
     const auto line = text.substr(0, text.find('\n'));
@@ -24,8 +46,6 @@ std::vector<replay::live_event> lines_of(std::string_view text) {
   return out;
 }
 
-}  // namespace
-
 simulation::gateway::gateway(world& around) : w_(around), schedule_(around.by.next()) {}
 
 void simulation::gateway::start() {
@@ -37,9 +57,10 @@ void simulation::gateway::die() {
   alive_.reset();
   for (auto& [id, s] : sessions_) {
     for (auto& p : s->places) {
-      if (p.who) p.who->gateway_died();
+      if (auto* who = std::exchange(p.who, nullptr)) who->gateway_died();
     }
   }
+  sessions_.clear();
 }
 
 void simulation::gateway::tick() {
@@ -64,121 +85,115 @@ void simulation::gateway::tick() {
   w_.loop.after(tick_every, alive_, [this] { tick(); });
 }
 
+/// Replies of an epoch lower than one that was seen are ignored (design 3.4).
+bool simulation::gateway::admits(std::uint64_t epoch) {
+  if (w_.planted(plant::epoch_ignored) || epoch == 0) return true;
+  if (epoch < epoch_) return false;
+  epoch_ = epoch;
+  return true;
+}
+
 /// The planted fault: epochs are not looked at.
 position simulation::gateway::seen(position at) const {
   return w_.planted(plant::epoch_ignored) && at.epoch != 0 ? position{1, at.seq} : at;
 }
 
-session_reading simulation::gateway::seen(session_reading r) const {
-  r.head = seen(r.head);
-  return r;
-}
-
-void simulation::gateway::knock(viewer& who) {
-  auto& s = sessions_[who.session()];
+simulation::gateway::seat simulation::gateway::knock(watcher& who, const session_id& session, const user_id& user,
+                                                     wire_version version) {
+  auto& s = sessions_[session];
   if (!s || s->core.gone()) {
     s = std::make_shared<watched>();
-    s->session = who.session();
-    schedule_.add(who.session(), now());
+    s->session = session;
+    schedule_.add(session, now());
   }
   watch_effects out;
-  who.key = s->core.knock(who.user(), who.kind() == page::stock ? wire_version::v1 : wire_version::v2, now(), out);
-  who.placed = true;
-  if (s->places.size() <= who.key) s->places.resize(who.key + 1);
-  s->places[who.key] = {&who, false};
-  perform(watched_ptr(s), std::move(out));
+  const seat made{s, s->core.knock(user, version, now(), out)};
+  if (s->places.size() <= made.key) s->places.resize(made.key + 1);
+  s->places[made.key] = {&who, false};
+  perform(made.where, std::move(out));
+  return made;
 }
 
-simulation::gateway::watched_ptr simulation::gateway::watched_by(const viewer& who) const {
-  const auto s = sessions_.find(who.session());
-  const bool here = s != sessions_.end() && who.placed && s->second->places.size() > who.key &&
-                    s->second->places[who.key].who == &who;
-  return here ? s->second : nullptr;
-}
-
-void simulation::gateway::leave(viewer& who) {
-  const auto s = watched_by(who);
-  if (!s) return;
-  s->places[who.key] = {};
-  s->core.leave(who.key);
-}
-
-void simulation::gateway::writable(viewer& who) {
-  const auto s = watched_by(who);
-  if (!s || !s->places[who.key].full) return;
-  s->places[who.key].full = false;
+void simulation::gateway::open(const seat& s, std::optional<position> since) {
   watch_effects out;
-  s->core.writable(who.key, now(), out);
-  perform(s, std::move(out));
+  s.where->core.open(s.key, since, now(), out);
+  perform(s.where, std::move(out));
 }
 
-void simulation::gateway::resync(viewer& who) {
-  const auto s = watched_by(who);
-  if (!s) return;
+void simulation::gateway::leave(const seat& s) {
+  s.where->places[s.key] = {};
+  s.where->core.leave(s.key);
+}
+
+void simulation::gateway::writable(const seat& s) {
+  s.where->places[s.key].full = false;
   watch_effects out;
-  s->core.resync(who.key, now(), out);
-  perform(s, std::move(out));
+  s.where->core.writable(s.key, now(), out);
+  perform(s.where, std::move(out));
 }
 
-void simulation::gateway::event(const stored_event& e) {
-  const auto found = sessions_.find(e.session);
-  if (found == sessions_.end()) return;
-  const auto s = found->second;
-  if (w_.planted(plant::splice_without_buffer) && s->snapshot_asked) return;
+void simulation::gateway::resync(const seat& s) {
   watch_effects out;
-  s->core.event(
-      {seen(e.at), static_cast<event_kind>(e.headers.kind), e.headers.interaction, e.headers.terminal, e.body}, now(),
-      out);
-  perform(s, std::move(out));
+  s.where->core.resync(s.key, now(), out);
+  perform(s.where, std::move(out));
 }
 
-void simulation::gateway::access_changed(const session_id& session, std::uint64_t epoch, const access_list& access) {
+void simulation::gateway::received(const session_id& session, const io::message& m) {
   const auto found = sessions_.find(session);
   if (found == sessions_.end()) return;
   const auto s = found->second;
   watch_effects out;
-  s->core.access_changed(w_.planted(plant::epoch_ignored) ? 1 : epoch, access, out);
+  told(s, m, out);
   perform(s, std::move(out));
+}
+
+void simulation::gateway::told(const watched_ptr& s, const io::message& m, watch_effects& out) {
+  const auto headers = headers_of(m);
+  if (!headers) return;
+  if (codec::is_event(headers->kind)) {
+    if (w_.planted(plant::splice_without_buffer) && s->snapshot_asked) return;
+    s->core.event({seen(headers->at), static_cast<event_kind>(headers->kind), headers->interaction, headers->terminal,
+                   std::make_shared<const std::string>(m.body)},
+                  now(), out);
+  } else if (headers->kind == codec::message_kind::deleted) {
+    s->core.deleted(out);
+  } else if (const auto notice = codec::parse_access(m.body)) {
+    s->core.access_changed(w_.planted(plant::epoch_ignored) ? 1 : notice->epoch, notice->access, out);
+  }
 }
 
 void simulation::gateway::perform(const watched_ptr& s, watch_effects effects) {
   for (const auto& e : effects) perform_one(s, e);
 }
 
+template <class Take>
+void simulation::gateway::give(const watched_ptr& s, viewer_key key, const Take& take) {
+  const auto p = s->places[key];
+  if (!p.who || p.full) return;
+  if (const std::optional<position> has = take(*p.who)) {
+    s->places[key].full = true;
+    s->core.overflowed(key, *has);
+  }
+}
+
 void simulation::gateway::perform_one(const watched_ptr& s, const watch_effect& e) {
-  const auto give = [&](viewer_key key, auto&& take) {
-    auto& p = s->places[key];
-    if (!p.who || p.full) return;
-    auto* who = p.who;
-    if (const std::optional<position> has = take(*who)) {
-      s->places[key].full = true;
-      s->core.overflowed(key, *has);
-    }
-  };
   if (std::holds_alternative<effect::ask_snapshot>(e)) return ask_snapshot(s);
   if (const auto* range = std::get_if<effect::ask_range>(&e)) return ask_range(s, *range);
   if (const auto* resume = std::get_if<effect::ask_resume>(&e)) return ask_resume(s, *resume);
   if (const auto* state = std::get_if<effect::send_state>(&e)) {
-    for (const auto k : state->to) give(k, [&](viewer& v) { return v.take_state(*state->what, state->with_baseline); });
+    for (const auto k : state->to) {
+      give(s, k, [&](watcher& v) { return v.take_state(*state->what, state->with_baseline); });
+    }
   } else if (const auto* one = std::get_if<effect::send_event>(&e)) {
-    for (const auto k : one->to) give(k, [&](viewer& v) { return v.take_event(one->what); });
+    for (const auto k : one->to) give(s, k, [&](watcher& v) { return v.take_event(one->what); });
   } else if (const auto* many = std::get_if<effect::send_replay>(&e)) {
-    for (const auto k : many->to) give(k, [&](viewer& v) { return v.take_replay(many->what, many->at); });
+    for (const auto k : many->to) give(s, k, [&](watcher& v) { return v.take_replay(many->what, many->at); });
   } else if (const auto* beat = std::get_if<effect::heartbeat>(&e)) {
     for (const auto& [k, at] : beat->to) {
       if (s->places[k].who && !s->places[k].full) s->places[k].who->heartbeat(at);
     }
   } else if (const auto* yes = std::get_if<effect::admit>(&e)) {
-    auto* who = s->places[yes->who].who;
-    if (!who) return;
-    who->admitted();
-    // The upgrade's answer comes first; then the socket is open.
-    w_.loop.after(w_.by.between(micros(50), micros(3'000)), alive_, [this, s, who, key = yes->who] {
-      if (s->places[key].who != who) return;
-      watch_effects out;
-      s->core.open(key, who->since(), now(), out);
-      perform(s, std::move(out));
-    });
+    if (auto* who = s->places[yes->who].who) who->admitted();
   } else if (const auto* no = std::get_if<effect::refuse>(&e)) {
     if (auto* who = std::exchange(s->places[no->who], {}).who) who->refused();
   } else if (const auto* gone = std::get_if<effect::close_not_found>(&e)) {
@@ -186,79 +201,75 @@ void simulation::gateway::perform_one(const watched_ptr& s, const watch_effect& 
   }
 }
 
+void simulation::gateway::read(const read_request& what, std::function<void(std::optional<session_reading>)> then) {
+  w_.read(
+      what, alive_, [this](std::uint64_t epoch) { return admits(epoch); },
+      [then = std::move(then)](std::optional<reading> got) {
+        auto* one = got ? std::get_if<session_reading>(&*got) : nullptr;
+        then(one ? std::optional(std::move(*one)) : std::nullopt);
+      });
+}
+
 void simulation::gateway::ask_snapshot(const watched_ptr& s) {
   s->snapshot_asked = true;
-  auto got = std::make_shared<std::optional<session_reading>>();
-  w_.read(
-      alive_,
-      [this, s, got](bool answered) {
-        s->snapshot_asked = false;
-        watch_effects out;
-        s->core.snapshot(answered ? std::move(*got) : std::nullopt, now(), out);
-        perform(s, std::move(out));
-      },
-      [this, s, got] { *got = seen(w_.db.snapshot(s->session)); });
+  read(read_snapshot{s->session}, [this, s](std::optional<session_reading> got) {
+    s->snapshot_asked = false;
+    if (got) got->head = seen(got->head);
+    watch_effects out;
+    s->core.snapshot(std::move(got), now(), out);
+    perform(s, std::move(out));
+  });
 }
 
 void simulation::gateway::ask_range(const watched_ptr& s, const effect::ask_range& ask) {
-  auto got = std::make_shared<session_reading>();
-  w_.read(
-      alive_,
-      [this, s, got, ask](bool answered) {
-        watch_effects out;
-        if (!answered || !got->found) {
-          s->core.range(ask.ticket, std::nullopt, true, now(), out);
-        } else {
-          auto events = lines_of(got->body);
-          for (auto& e : events) e.at = seen(e.at);
-          s->core.range(ask.ticket, std::move(events), got->known_position, now(), out);
-        }
-        perform(s, std::move(out));
-      },
-      [this, s, got, ask] {
-        auto since = ask.missing.since;
-        if (w_.planted(plant::epoch_ignored)) since.epoch = w_.db.epoch();
-        *got = seen(w_.db.events_after(s->session, since, ask.missing.to - since.seq));
-      });
+  auto since = ask.missing.since;
+  if (w_.planted(plant::epoch_ignored)) since.epoch = w_.db.epoch();
+  const read_events what{.session = s->session, .since = since, .limit = ask.missing.to - since.seq};
+  read(what, [this, s, ask](std::optional<session_reading> got) {
+    watch_effects out;
+    if (!got || !got->found) {
+      s->core.range(ask.ticket, std::nullopt, true, now(), out);
+    } else {
+      auto events = lines_of(got->body);
+      for (auto& e : events) e.at = seen(e.at);
+      s->core.range(ask.ticket, std::move(events), got->known_position, now(), out);
+    }
+    perform(s, std::move(out));
+  });
 }
 
 void simulation::gateway::ask_resume(const watched_ptr& s, const effect::ask_resume& ask) {
-  auto got = std::make_shared<session_reading>();
-  w_.read(
-      alive_,
-      [this, s, got, ask](bool answered) {
-        std::optional<resumption> r;
-        if (answered && got->found) r = {lines_of(got->body), got->head, got->known_position, got->complete};
-        watch_effects out;
-        s->core.resumed(ask.ticket, std::move(r), now(), out);
-        perform(s, std::move(out));
-      },
-      [this, s, got, ask] { *got = seen(w_.db.events_after(s->session, ask.since, watch::resume_events_max)); });
+  const read_events what{.session = s->session, .since = ask.since, .limit = watch::resume_events_max};
+  read(what, [this, s, ask](std::optional<session_reading> got) {
+    std::optional<resumption> r;
+    if (got && got->found) r = {lines_of(got->body), got->head, got->known_position, got->complete};
+    watch_effects out;
+    s->core.resumed(ask.ticket, std::move(r), now(), out);
+    perform(s, std::move(out));
+  });
 }
 
 void simulation::gateway::check_heads(std::vector<session_id> sessions) {
-  auto held = std::make_shared<std::map<session_id, position>>();
+  std::map<session_id, position> held;
   for (const auto& id : sessions) {
-    if (const auto s = sessions_.find(id); s != sessions_.end()) (*held)[id] = s->second->core.held();
+    if (const auto s = sessions_.find(id); s != sessions_.end()) held[id] = s->second->core.held();
   }
-  auto got = std::make_shared<std::vector<head_reading>>();
-  w_.read(
-      alive_,
-      [this, held, got, asked_at = now()](bool answered) {
-        if (!answered) return;
-        for (auto& one : *got) {
-          const auto s = sessions_.find(one.session);
-          if (s == sessions_.end()) continue;
-          one.head = seen(one.head);
-          watch_effects out;
-          const auto kept = s->second;
-          kept->core.head((*held)[one.session], one, asked_at, now(), out);
-          perform(kept, std::move(out));
-        }
-      },
-      [this, got, sessions] {
-        for (const auto& id : sessions) got->push_back(w_.db.head(id));
-      });
+  const auto take = [this, held, asked_at = now()](std::optional<reading> got) {
+    auto* heads = got ? std::get_if<std::vector<head_reading>>(&*got) : nullptr;
+    if (!heads) return;
+    for (auto& one : *heads) {
+      const auto s = sessions_.find(one.session);
+      const auto before = held.find(one.session);
+      if (s == sessions_.end() || before == held.end()) continue;
+      one.head = seen(one.head);
+      watch_effects out;
+      const auto kept = s->second;
+      const auto then = w_.planted(plant::behind_the_present) ? kept->core.held() : before->second;
+      kept->core.head(then, one, asked_at, now(), out);
+      perform(kept, std::move(out));
+    }
+  };
+  w_.read(read_heads{std::move(sessions)}, alive_, [this](std::uint64_t epoch) { return admits(epoch); }, take);
 }
 
 }  // namespace throughline::simulation

@@ -1,5 +1,5 @@
 #pragma once
-// A gateway process: the watch core of each watched session, its head checks, and the sockets of viewers.
+// A gateway process: the watch core of each watched session, its head checks, and who watches there.
 
 #include <map>
 #include <memory>
@@ -8,6 +8,7 @@
 
 #include "services/gateway/core/head_schedule.hpp"
 #include "services/gateway/core/watch.hpp"
+#include "tests/simulation/watcher.hpp"
 #include "tests/simulation/world.hpp"
 
 namespace throughline::simulation {
@@ -20,45 +21,48 @@ class gateway : public std::enable_shared_from_this<gateway> {
   void die();
   const life& alive() const { return alive_; }
 
-  /// An upgrade request of this viewer.
-  void knock(viewer& who);
-  void leave(viewer& who);
-  void writable(viewer& who);
-  void resync(viewer& who);
+  /// A place among those that watch a session here.
+  struct watched;
+  struct seat {
+    std::shared_ptr<watched> where;
+    throughline::gateway::viewer_key key = 0;
+  };
+  seat knock(watcher& who, const session_id& session, const user_id& user, throughline::gateway::wire_version version);
+  void open(const seat& s, std::optional<position> since);
+  void leave(const seat& s);
+  void writable(const seat& s);
+  void resync(const seat& s);
 
-  // From NATS.
-  void event(const stored_event& e);
-  void access_changed(const session_id& session, std::uint64_t epoch, const access_list& access);
+  /// A read for somebody here; nothing when it is not answered.
+  void read(const read_request& what, std::function<void(std::optional<session_reading>)> then);
+  /// The events of a range as it was read.
+  static std::vector<replay::live_event> lines_of(std::string_view text);
+  /// From NATS, on the session's subject.
+  void received(const session_id& session, const io::message& m);
 
  private:
-  struct place {
-    viewer* who = nullptr;
-    bool full = false;
-  };
-  struct watched {
-    session_id session;
-    throughline::gateway::watch core;
-    std::vector<place> places;
-    bool snapshot_asked = false;
-  };
   using watched_ptr = std::shared_ptr<watched>;
+  struct place;
 
+  void told(const watched_ptr& s, const io::message& m, throughline::gateway::watch_effects& out);
   void perform(const watched_ptr& s, throughline::gateway::watch_effects effects);
   void perform_one(const watched_ptr& s, const throughline::gateway::watch_effect& e);
+  template <class Take>
+  void give(const watched_ptr& s, throughline::gateway::viewer_key key, const Take& take);
   void ask_snapshot(const watched_ptr& s);
   void ask_range(const watched_ptr& s, const throughline::gateway::effect::ask_range& ask);
   void ask_resume(const watched_ptr& s, const throughline::gateway::effect::ask_resume& ask);
   void check_heads(std::vector<session_id> sessions);
   void tick();
+  bool admits(std::uint64_t epoch);
   position seen(position at) const;
-  session_reading seen(session_reading r) const;
-  watched_ptr watched_by(const viewer& who) const;
   millis now() const { return std::chrono::duration_cast<millis>(w_.loop.now()) + millis(10'000); }
 
   world& w_;
   life alive_ = new_life();
   throughline::gateway::head_schedule schedule_;
   std::map<session_id, watched_ptr> sessions_;
+  std::uint64_t epoch_ = 0;
 };
 
 }  // namespace throughline::simulation

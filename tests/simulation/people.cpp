@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/codec/chat_answers.hpp"
+
 namespace throughline::simulation {
 
 using throughline::gateway::attempt_outcome;
@@ -86,10 +88,11 @@ void people::attempt(const std::shared_ptr<wish>& what, const std::shared_ptr<mu
       if (const auto* a = std::get_if<answer>(&said->what)) {
         const bool renamed = w_.planted(plant::no_dedupe) || w_.planted(plant::cancel_without_id);
         if (!renamed) w_.check.acknowledged(what->scope, what->id, *a);
-        return;
+        return follow_answer(*what, *a);
       }
       const auto* later = std::get_if<deferred>(&said->what);
       if (later && later->why == deferral::busy) became = attempt_outcome::busy;
+      if (later && later->why == deferral::not_owner) became = attempt_outcome::not_owner;
       if (later) after = millis(later->after_ms);
     } else if (std::get<agent_bridge::send_failure>(got) == agent_bridge::send_failure::no_responders) {
       became = attempt_outcome::nobody;
@@ -103,6 +106,13 @@ void people::attempt(const std::shared_ptr<wish>& what, const std::shared_ptr<mu
     const auto again = std::make_shared<mutation_attempts>(now);
     attempt(what, again, again->first().timeout);
   });
+}
+
+/// Some wait for the answer to their prompt as a stream.
+void people::follow_answer(const wish& what, const answer& said) {
+  const auto* post = std::get_if<post_prompt>(&what.request);
+  if (!post || said.status != 202 || !w_.by.one_in(4)) return;
+  if (const auto id = codec::interaction_of_message(said.body)) w_.follow(post->by.user, post->session, *id);
 }
 
 }  // namespace throughline::simulation

@@ -30,6 +30,7 @@ class people {
   void want(session_request request);
   void attempt(const std::shared_ptr<wish>& what, const std::shared_ptr<throughline::gateway::mutation_attempts>& how,
                millis timeout);
+  void follow_answer(const wish& what, const answer& said);
   session_id some_session();
   caller by(const std::string& fingerprint);
 

@@ -12,6 +12,7 @@ namespace wire_words = throughline::agent;
 stock_agent::stock_agent(world& around) : w_(around) {}
 
 void stock_agent::start() {
+  if (is_numbered()) instance_ = w_.fresh("life_");
   w_.loop.after(w_.by.between(micros(10'000), micros(500'000)), process_, [this] { connect(); });
 }
 
@@ -20,6 +21,8 @@ void stock_agent::connect() {
   link_ = new_life();
   socket->agent_side = link_;
   socket->to_agent = [this](const agent_command& c) { obey(c); };
+  socket->resume = [this](std::uint64_t seq) { resume_after(seq); };
+  socket->acknowledge = [this](std::uint64_t seq) { acknowledged(seq); };
   socket->closed_by_bridge = [this](int) { lost_connection(); };
   const auto failed = [this] {
     w_.loop.after(back_off_, process_, [this] { connect(); });
@@ -34,7 +37,8 @@ void stock_agent::connect() {
     socket->broken = true;
     failed();
   });
-  w_.the_bridge->upgrade(socket, [this, answered, socket, failed, alive = std::weak_ptr(link_)](bool yes) {
+  const auto instance = is_numbered() ? std::optional(instance_) : std::nullopt;
+  w_.the_bridge->upgrade(socket, instance, [this, answered, socket, failed, alive = std::weak_ptr(link_)](bool yes) {
     if (alive.expired() || std::exchange(*answered, true)) {
       socket->broken = true;
       if (socket->ended) w_.loop.after(micros(1'000), socket->bridge_side, [socket] { socket->ended(); });
@@ -51,13 +55,26 @@ void stock_agent::connected_to(std::shared_ptr<agent_socket> socket) {
   up_ = true;
   opened_ = false;
   back_off_ = micros(1'000'000);
-  fifo_.push_front({wire_words::ping{}, ""});
+  resumed_ = false;
+  if (!is_numbered()) fifo_.push_front({wire_words::ping{}, ""});
   w_.loop.after(micros(5'000'000), link_, [this] {
     if (!opened_) emit(wire_words::agent_ready{"zed-connection", std::nullopt}, "");
   });
   write_next();
   if (!w_.happens(w_.bad.socket_break)) return;
   w_.loop.after(w_.by.between(micros(100'000), micros(15'000'000)), link_, [this] { break_socket(); });
+}
+
+/// Everything above what is committed is said again, before anything new.
+void stock_agent::resume_after(std::uint64_t committed) {
+  acknowledged(committed);
+  for (; !unacknowledged_.empty(); unacknowledged_.pop_back()) fifo_.push_front(unacknowledged_.back());
+  resumed_ = true;
+  write_next();
+}
+
+void stock_agent::acknowledged(std::uint64_t seq) {
+  while (!unacknowledged_.empty() && unacknowledged_.front().seq <= seq) unacknowledged_.pop_front();
 }
 
 /// The network dies: both ends find out, each in its time.
@@ -97,7 +114,12 @@ void stock_agent::restart() {
   }
   link_.reset();
   for (auto& f : fifo_) w_.check.lost_of_thread(f.thread);
+  for (auto& f : unacknowledged_) w_.check.lost_of_thread(f.thread);
   fifo_.clear();
+  unacknowledged_.clear();
+  asked_.clear();
+  last_seq_ = 0;
+  ++restarts_;
   // Ids start again, or the thread is loaded with its history and replayed.
   const bool keeps_history = w_.by.one_in(2);
   for (auto& [id, t] : threads_) {
@@ -112,22 +134,23 @@ void stock_agent::restart() {
 }
 
 void stock_agent::emit(agent_event event, const std::string& thread) {
-  fifo_.push_back({std::move(event), thread});
+  fifo_.push_back({std::move(event), thread, is_numbered() ? ++last_seq_ : 0});
   write_next();
 }
 
 void stock_agent::write_next() {
-  if (!up_ || writing_ || fifo_.empty()) return;
+  if (!up_ || writing_ || fifo_.empty() || (is_numbered() && !resumed_)) return;
   writing_ = true;
   w_.loop.after(micros(20), link_, [] {});
   auto next = std::move(fifo_.front());
   fifo_.pop_front();
+  if (is_numbered()) unacknowledged_.push_back(next);
   writing_ = false;
   auto socket = socket_;
   socket->last_up = std::max(socket->last_up, w_.loop.now() + w_.by.between(micros(50), micros(2'000)));
   // The frame is lost when the connection breaks before it arrives, however that side learns of it.
   w_.loop.after(socket->last_up - w_.loop.now(), process_, [this, socket, next]() mutable {
-    if (socket->broken || !socket->bridge_side) return w_.check.lost_of_thread(next.thread);
+    if (socket->broken || !socket->bridge_side) return w_.check.lost_on_the_way(next.thread);
     socket->unread.push_back(std::move(next));
     if (socket->stirred) socket->stirred();
   });
@@ -192,7 +215,13 @@ stock_agent::thread& stock_agent::new_thread() {
 }
 
 void stock_agent::on(const wire_words::chat_message& m) {
-  w_.trace("agent gets " + m.message + " as " + m.request.text());
+  w_.trace("agent gets " + m.message + " as " + m.request.text() + (m.redelivered ? " again" : ""));
+  must(!m.redelivered || is_numbered(), "written_once", "said to be sent again, to an agent that cannot tell");
+  if (is_numbered() && m.redelivered && asked_.contains(m.request.text())) {
+    dropped_.insert(m.request.text());
+    return;
+  }
+  asked_.insert(m.request.text());
   w_.check.written_to_agent(m.request);
   if (!m.thread) {
     auto& t = new_thread();
@@ -246,7 +275,7 @@ void stock_agent::on(const wire_words::cancel_current_turn& m) {
 }
 
 bool stock_agent::is_idle() const {
-  return fifo_.empty() && follow_ups_.empty() &&
+  return fifo_.empty() && unacknowledged_.empty() && follow_ups_.empty() &&
          std::ranges::none_of(threads_, [](const auto& t) { return t.second.turn != nullptr; });
 }
 

@@ -45,6 +45,7 @@ void stock_agent::step(thread& t) {
     if (w_.happens(w_.bad.agent_error)) return fail_turn(t);
     return end_turn(t, true);
   }
+  if (w_.happens(w_.bad.poison)) say_something_deadly(t);
   const auto count = t.entries.size() - t.first;
   const auto what = count == 0 ? 0 : w_.by.below(8);
   if (what <= 1) {
@@ -78,6 +79,19 @@ void stock_agent::say(thread& t, std::size_t index) {
                                  .request = request_id{t.request},
                                  .tool_name = e.tool_name,
                                  .tool_status = e.tool_status},
+       t.id);
+}
+
+/// Once, and never again: each time costs lives.
+void stock_agent::say_something_deadly(thread& t) {
+  if (t.request.empty() || t.turn->disturbed) return;
+  t.turn->disturbed = true;
+  w_.trace("agent says something deadly");
+  emit(wire_words::message_added{.thread = thread_id{t.id},
+                                 .message = message_id{"deadly-" + std::to_string(++texts_)},
+                                 .type = entry_type::text,
+                                 .content = delta::whole(deadly),
+                                 .request = request_id{t.request}},
        t.id);
 }
 

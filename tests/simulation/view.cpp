@@ -5,7 +5,6 @@
 #include "tests/simulation/violation.hpp"
 
 namespace throughline::simulation {
-namespace {
 
 using simdjson::dom::element;
 
@@ -26,6 +25,8 @@ std::u16string wide(std::string_view utf8) {
   }
   return out;
 }
+
+namespace {
 
 std::string text_of(const element& e, const char* name) {
   std::string_view out;
@@ -100,62 +101,124 @@ bool is_final(const std::string& state) {
 
 }  // namespace
 
-void view::apply(std::string_view frame) {
-  static thread_local simdjson::dom::parser parser;
+struct view::frame {
   element root;
-  must(parser.parse(frame.data(), frame.size()).get(root) == simdjson::SUCCESS, "frame", "no JSON");
-  const auto type = text_of(root, "type");
-  const position at{number_of(root, "epoch"), number_of(root, "seq")};
-  const auto id = text_of(root, "interaction_id");
-  if (type == "session_update") {
-    const element session = root["session"].value();
-    session_ = summary_of(session);
-    simdjson::dom::array all;
-    if (session["interactions"].get(all) == simdjson::SUCCESS) {
-      turns_.clear();
-      has_state_ = true;
-      std::string newest;
-      for (const auto one : all) {
-        newest = text_of(one, "id");
-        turns_[newest] = turn_of(one);
-      }
-      // A stock page takes the text of a running turn from patches only.
-      if (kind_ == page::stock && !newest.empty() && !is_final(turns_[newest].state)) turns_[newest].entries.clear();
-    }
-  } else if (type == "interaction_update") {
-    auto now = turn_of(root["interaction"].value());
-    auto& before = turns_[id];
-    must(!is_final(before.state) || before.state == now.state, "one_terminal_state",
-         id + " was " + before.state + " and is " + now.state);
-    before = std::move(now);
-  } else if (type == "interaction_patch") {
-    const auto found = turns_.find(id);
-    must(found != turns_.end() && !is_final(found->second.state), "frame", "a patch outside its turn");
-    const auto count = number_of(root, "entry_count");
-    simdjson::dom::array patches;
-    must(root["entry_patches"].get(patches) == simdjson::SUCCESS, "frame", "no entry_patches");
-    for (const auto one : patches) patch_one(found->second.entries, one, count);
-    found->second.entries.resize(count);
-  } else {
-    throw violation("frame", "unknown type " + type);
-  }
-  at_ = at;
+  std::string type, id;
+  position at;
+};
+
+const shown_turn* view::turn(const std::string& id) const {
+  const auto found = turns_.find(id);
+  return found == turns_.end() ? nullptr : &found->second.shown;
 }
 
-std::string view::text() const {
-  std::string out = session_;
-  for (const auto& [id, t] : turns_) {
-    out += "\n" + id + " " + std::to_string(t.ordinal) + " " + t.state + " " + t.error_code + " " + t.prompt;
-    for (const auto& e : t.entries) {
-      out += "\n  " + e.type + " " + e.id + " " + e.tool_name + " " + e.tool_status + " " + narrow(e.content);
-    }
+view::kept_turn& view::changed(const std::string& id) {
+  auto& t = turns_[id];
+  t.digest = 0;
+  return t;
+}
+
+frame_kind view::apply(std::string_view text) {
+  static thread_local simdjson::dom::parser parser;
+  frame f;
+  must(parser.parse(text.data(), text.size()).get(f.root) == simdjson::SUCCESS, "frame", "no JSON");
+  f.type = text_of(f.root, "type");
+  f.at = {number_of(f.root, "epoch"), number_of(f.root, "seq")};
+  if (f.type == "heartbeat" || f.type == "replay_complete") {
+    said_ = f.at;
+    return f.type == "heartbeat" ? frame_kind::heartbeat : frame_kind::replay_complete;
+  }
+  f.id = text_of(f.root, "interaction_id");
+  const bool had_to_be_baseline = std::exchange(awaits_baseline_, false);
+  auto kind = had_to_be_baseline ? frame_kind::baseline : frame_kind::event;
+  must(!had_to_be_baseline || (f.type == "interaction_patch" && f.at == at_), "wire_version",
+       "a full state with a running turn is not followed by its baseline");
+  if (f.type == "session_update") {
+    if (!f.root["session"]["interactions"].is_null()) kind = frame_kind::full;
+    take_session(f);
+  } else if (f.type == "interaction_update") {
+    take_turn(f);
+  } else if (f.type == "interaction_patch") {
+    take_patch(f);
+  } else {
+    throw violation("frame", "unknown type " + f.type);
+  }
+  at_ = f.at;
+  return kind;
+}
+
+void view::take_session(const frame& f) {
+  const element session = f.root["session"].value();
+  session_ = summary_of(session);
+  simdjson::dom::array all;
+  if (session["interactions"].get(all) != simdjson::SUCCESS) return;
+  turns_.clear();
+  has_state_ = true;
+  std::string newest;
+  for (const auto one : all) {
+    newest = text_of(one, "id");
+    turns_[newest].shown = turn_of(one);
+  }
+  if (kind_ != page::stock || newest.empty()) return;
+  // A stock page takes the text of a running turn from patches only.
+  auto& last = turns_[newest].shown;
+  if (is_final(last.state)) return;
+  awaits_baseline_ = !last.entries.empty();
+  last.entries.clear();
+}
+
+void view::take_turn(const frame& f) {
+  auto now = turn_of(f.root["interaction"].value());
+  auto& before = changed(f.id).shown;
+  must(!is_final(before.state) || before.state == now.state, "one_terminal_state",
+       f.id + " was " + before.state + " and is " + now.state);
+  before = std::move(now);
+}
+
+void view::take_patch(const frame& f) {
+  const auto found = turns_.find(f.id);
+  must(found != turns_.end(), "frame", "a patch outside its turn");
+  must(!is_final(found->second.shown.state), "terminal_in_full", "a patch of a turn that has ended");
+  const auto count = number_of(f.root, "entry_count");
+  simdjson::dom::array patches;
+  must(f.root["entry_patches"].get(patches) == simdjson::SUCCESS, "frame", "no entry_patches");
+  auto& entries = changed(f.id).shown.entries;
+  for (const auto one : patches) patch_one(entries, one, count);
+  entries.resize(count);
+}
+
+namespace {
+
+std::string line_of(const std::string& id, const shown_turn& t) {
+  std::string out = "\n" + id + " " + std::to_string(t.ordinal) + " " + t.state + " " + t.error_code + " " + t.prompt;
+  for (const auto& e : t.entries) {
+    out += "\n  " + e.type + " " + e.id + " " + e.tool_name + " " + e.tool_status + " " + narrow(e.content);
   }
   return out;
 }
 
-std::uint64_t view::digest() const {
+std::uint64_t hash_of(const std::string& text) {
   std::uint64_t hash = 0xcbf29ce484222325ULL;
-  for (const char c : text()) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  return hash | 1;
+}
+
+}  // namespace
+
+std::string view::text() const {
+  std::string out = session_;
+  for (const auto& [id, t] : turns_) out += line_of(id, t.shown);
+  return out;
+}
+
+/// A turn that did not change since costs nothing.
+std::uint64_t view::digest() const {
+  auto hash = hash_of(session_);
+  for (const auto& [id, t] : turns_) {
+    if (t.digest == 0) t.digest = hash_of(line_of(id, t.shown));
+    hash = (hash ^ t.digest) * 0x9e3779b97f4a7c15ULL;
+    hash ^= hash >> 29;
+  }
   return hash;
 }
 

@@ -3,9 +3,10 @@
 #include <cstdio>
 
 #include "tests/simulation/bridge.hpp"
+#include "tests/simulation/follower.hpp"
 #include "tests/simulation/gateway.hpp"
-#include "tests/simulation/owner.hpp"
 #include "tests/simulation/people.hpp"
+#include "tests/simulation/replica.hpp"
 #include "tests/simulation/stock_agent.hpp"
 #include "tests/simulation/viewer.hpp"
 #include "tests/simulation/violation.hpp"
@@ -22,11 +23,13 @@ constexpr micros story_length{40'000'000};
 /// that its agent may have waited 30 s to come again, and unasked output ends 60 s after its last frame.
 constexpr micros quiet_length{130'000'000};
 constexpr std::uint64_t events_max = 2'000'000;
+constexpr std::size_t viewers_max = 24;
+constexpr std::size_t followers_max = 12;
 
 }  // namespace
 
 world::world(settings as)
-    : how(as), by(as.seed), bad(weather_of(as.seed, by)), nats(loop, by, bad, stormy), check(*this) {
+    : how(as), by(as.seed), bad(weather_of(as.seed, by)), nats(loop, by, bad, stormy, as.planted), check(*this) {
   bounds.stale_after = stale_after;
   bounds.ready_timeout = ready_timeout;
 }
@@ -46,81 +49,13 @@ void world::trace(const std::string& what) const {
   if (how.trace) std::printf("%10.3f  %s\n", static_cast<double>(loop.now().count()) / 1e6, what.c_str());
 }
 
-void world::ask_owner(const session_request& request, millis timeout, const life& of,
-                      std::function<void(const owner_outcome&)> then) {
-  struct question {
-    bool settled = false;
-    std::function<void(const owner_outcome&)> then;
-    void settle(const owner_outcome& got) {
-      if (!std::exchange(settled, true)) then(got);
-    }
-  };
-  auto asked = std::make_shared<question>(question{false, std::move(then)});
-  bool anybody = false;
-  for (const auto& o : owners) {
-    if (!o->listening()) continue;
-    anybody = true;
-    nats.send(o->alive(), [this, o = std::weak_ptr(o), request, asked, back = std::weak_ptr(of)] {
-      const auto to = o.lock();
-      if (!to) return;
-      to->offer(request, [this, asked, back](const owner_answer& a) {
-        if (const auto there = back.lock()) nats.send(there, [asked, a] { asked->settle(a); });
-      });
-    });
-  }
-  if (anybody) {
-    loop.after(timeout, of, [asked] { asked->settle(agent_bridge::send_failure::timeout); });
-  } else {
-    loop.after(micros(300), of, [asked] { asked->settle(agent_bridge::send_failure::no_responders); });
-  }
+void world::start_replica(std::size_t number) {
+  replicas[number] = std::make_shared<replica>(*this, number);
+  replicas[number]->start();
 }
 
-void world::ask_bridge(const bridge_id& to, const bridge_order& what, std::uint64_t epoch, const life& of,
-                       std::function<void(std::optional<order_outcome>)> then) {
-  auto settled = std::make_shared<bool>(false);
-  const auto settle = [settled, then = std::move(then)](std::optional<order_outcome> got) {
-    if (!std::exchange(*settled, true)) then(got);
-  };
-  loop.after(micros(1'000'000), of, [settle] { settle(std::nullopt); });
-  if (!the_bridge || !the_bridge->alive() || the_bridge->id() != to) return;
-  nats.send(the_bridge->alive(), [this, what, epoch, settle, back = std::weak_ptr(of)] {
-    the_bridge->order(what, epoch, [this, settle, back](order_outcome o) {
-      if (const auto there = back.lock()) nats.send(there, [settle, o] { settle(o); });
-    });
-  });
-}
-
-void world::publish(const stored_event& e) {
-  if (!the_gateway || !the_gateway->alive()) return;
-  nats.send(the_gateway->alive(), [this, e] { the_gateway->event(e); });
-}
-
-void world::publish_access() {
-  if (!the_gateway || !the_gateway->alive()) return;
-  for (const auto& [id, row] : db.rows().sessions()) {
-    const auto now = db.head(id);
-    nats.send(the_gateway->alive(), [this, id, now] { the_gateway->access_changed(id, now.head.epoch, now.access); });
-  }
-}
-
-void world::read(const life& of, std::function<void(bool answered)> then, std::function<void()> look) {
-  if (happens(bad.lost)) return loop.after(micros(4'000'000), of, [then] { then(false); });
-  loop.after(nats.delay(), of, [this, of = std::weak_ptr(of), then, look] {
-    look();
-    if (const auto there = of.lock()) loop.after(nats.delay(), there, [then] { then(true); });
-  });
-}
-
-void world::start_owner() {
-  for (const auto& o : owners) o->retire();
-  owners.push_back(std::make_shared<owner>(*this));
-  trace("a new owner");
-  owners.back()->start();
-}
-
-void world::owner_died(const owner& who) {
-  if (owners.empty() || owners.back().get() != &who) return;
-  loop.after(by.between(micros(200'000), micros(7'000'000)), life_, [this] { start_owner(); });
+void world::replica_died(std::size_t number) {
+  loop.after(by.between(micros(200'000), micros(5'000'000)), life_, [this, number] { start_replica(number); });
 }
 
 /// The session, its token, and the processes.
@@ -141,60 +76,120 @@ void world::begin() {
   apply(mint_agent_token{{alice, "t", "t"}, root, "t", std::nullopt});
   apply(put_grant{{alice, "g", "g"}, root, user_id{"bob"}, role::viewer});
   db.commit(std::move(rows), events);
-  start_owner();
+  replicas.resize(bad.replicas);
+  for (std::size_t i = 0; i < bad.replicas; ++i) start_replica(i);
   the_bridge = std::make_shared<bridge>(*this);
-  the_gateway = std::make_shared<gateway>(*this);
-  the_gateway->start();
+  for (std::size_t i = 0; i < bad.gateways; ++i) {
+    gateways.push_back(std::make_shared<gateway>(*this));
+    gateways.back()->start();
+  }
   the_agent = std::make_unique<stock_agent>(*this);
   the_agent->start();
   the_people = std::make_unique<people>(*this);
-  const auto add = [&](const char* user, page kind) {
-    viewers.push_back(std::make_unique<viewer>(*this, user_id{user}, kind));
-    viewers.back()->start();
-  };
-  add("alice", page::stock);
-  add("alice", page::extended);
-  if (by.one_in(2)) add("bob", page::extended);
+  add_viewer("alice", page::stock);
+  add_viewer("alice", page::extended);
+  add_viewer("bob", by.one_in(2) ? page::extended : page::stock);
+  if (by.one_in(2)) add_viewer("alice", page::extended);
+}
+
+void world::add_viewer(const char* user, page kind) {
+  viewers.push_back(std::make_unique<viewer>(*this, user_id{user}, kind));
+  viewers.back()->start();
+}
+
+std::shared_ptr<gateway> world::any_gateway() {
+  std::vector<std::shared_ptr<gateway>> alive;
+  for (const auto& g : gateways) {
+    if (g->alive()) alive.push_back(g);
+  }
+  return alive.empty() ? nullptr : alive[by.below(alive.size())];
+}
+
+void world::follow(const user_id& user, const session_id& session, const interaction_id& id) {
+  if (followers.size() >= followers_max) return;
+  followers.push_back(std::make_unique<follower>(*this, user, session, id));
+  followers.back()->start();
+}
+
+/// Pages are opened at every step of a turn.
+void world::something_committed() {
+  if (!stormy && !bad.clean()) return;
+  if (viewers.size() >= viewers_max || !by.one_in(bad.joins)) return;
+  loop.after(by.between(micros(0), micros(5'000)), life_, [this] {
+    add_viewer(by.one_in(4) ? "bob" : "alice", by.one_in(3) ? page::stock : page::extended);
+    viewers.back()->stay_for(by.between(micros(100'000), micros(20'000'000)));
+  });
+}
+
+void world::viewers_act() {
+  auto& one = *viewers[by.below(viewers.size())];
+  switch (by.below(8)) {
+    case 0:
+      return one.close();
+    case 1:
+      return one.resync();
+    case 2:
+      one.forget_position();
+      return one.close();
+    case 3:
+      if (!followers.empty()) followers[by.below(followers.size())]->leave();
+      return;
+    case 4: {
+      const auto& all = db.rows().sessions();
+      const auto& session = std::next(all.begin(), static_cast<std::ptrdiff_t>(by.below(all.size())))->first;
+      const auto turns = db.rows().turns(session);
+      if (turns.empty()) return;
+      return follow(user_id{by.one_in(4) ? "bob" : "alice"}, session, turns[by.below(turns.size())].record.id);
+    }
+    default:
+      return;
+  }
 }
 
 /// One thing that happens in the story: somebody acts, or something breaks.
 void world::accident() {
   if (by.one_in(2)) the_people->act();
   if (by.one_in(8)) the_agent->type();
-  if (by.one_in(12)) viewers[by.below(viewers.size())]->close();
+  if (by.one_in(3)) viewers_act();
+  break_something();
+  if (by.one_in(6)) db.back_up();
+}
+
+void world::break_something() {
   if (happens(bad.socket_break)) the_agent->break_socket();
   if (happens(bad.agent_restart)) the_agent->restart();
-  if (happens(bad.owner_pause)) {
-    const auto owner = owners.back();
-    const auto how_long = by.between(micros(1'000'000), micros(18'000'000));
-    if (owner->listening()) owner->pause(how_long);
-    // Its lock goes with it: another takes the shard, and it wakes up as a zombie.
-    if (by.one_in(2))
-      loop.after(micros(5'500'000), owner->alive(), [this, owner] {
-        if (owners.back() == owner) start_owner();
-      });
-  }
+  break_replica();
   if (happens(bad.bridge_crash)) {
     the_bridge->die();
     loop.after(by.between(micros(100'000), micros(4'000'000)), life_, [this] {
       if (!the_bridge->alive()) the_bridge = std::make_shared<bridge>(*this);
     });
   }
-  if (happens(bad.gateway_crash) && the_gateway->alive()) {
-    the_gateway->die();
-    loop.after(by.between(micros(100'000), micros(3'000'000)), life_, [this] {
-      the_gateway = std::make_shared<gateway>(*this);
-      the_gateway->start();
+  const auto which = by.below(gateways.size());
+  if (happens(bad.gateway_crash) && gateways[which]->alive()) {
+    gateways[which]->die();
+    loop.after(by.between(micros(100'000), micros(3'000'000)), life_, [this, which] {
+      gateways[which] = std::make_shared<gateway>(*this);
+      gateways[which]->start();
     });
   }
   if (happens(bad.clock_jump)) database_clock += by.between(micros(-4'000'000), micros(6'000'000));
   if (happens(bad.failover)) {
     trace("failover");
-    const auto before = db.epoch();
-    db.fail_over();
-    if (db.epoch() != before) check.failed_over();
+    if (db.fail_over(loop.now())) check.failed_over();
   }
-  if (by.one_in(6)) db.back_up();
+}
+
+/// Any of them, whether it holds the shard or not.
+void world::break_replica() {
+  const auto one = replicas[by.below(replicas.size())];
+  if (!one->alive()) return;
+  if (happens(bad.hand_on)) return one->hand_on();
+  if (happens(bad.replica_crash)) return one->die();
+  if (one->stands_still()) return;
+  if (happens(bad.pause)) return one->pause(by.between(micros(1'000'000), micros(18'000'000)));
+  if (happens(bad.nats_cut)) return one->cut_from_nats(by.between(micros(300'000), micros(8'000'000)));
+  if (happens(bad.database_cut)) return one->cut_from_database(by.between(micros(300'000), micros(10'000'000)));
 }
 
 void world::plan_accidents() {

@@ -1,6 +1,6 @@
 #pragma once
-// One run: a session tree, its database, one owner at a time, bridges, an agent with its editor, gateways, viewers and
-// people, on one loop of virtual time. Processes find each other through this.
+// One run: a session tree, its database, replicas of state-sync that compete for its shard, bridges, an agent with its
+// editor, gateways, viewers and people, on one loop of virtual time. Processes find each other through this.
 
 #include <cstdint>
 #include <functional>
@@ -18,15 +18,17 @@
 #include "tests/simulation/database.hpp"
 #include "tests/simulation/faults.hpp"
 #include "tests/simulation/loop.hpp"
+#include "tests/simulation/view.hpp"
 #include "tests/simulation/wire.hpp"
 
 namespace throughline::simulation {
 
 class stock_agent;
 class bridge;
+class follower;
 class gateway;
-class owner;
 class people;
+class replica;
 class viewer;
 
 class world {
@@ -69,28 +71,47 @@ class world {
   /// Orders to a bridge; nothing when there is no answer within a second.
   void ask_bridge(const bridge_id& to, const bridge_order& what, std::uint64_t epoch, const life& of,
                   std::function<void(std::optional<order_outcome>)> then);
+  /// A read, asked again until somebody answers under an epoch that `admit` takes, or patience ends.
+  struct reader_answer {
+    std::uint64_t epoch = 0;
+    reading what;
+  };
+  void read(const read_request& what, const life& of, std::function<bool(std::uint64_t epoch)> admit,
+            std::function<void(std::optional<reading>)> then);
   void publish(const stored_event& e);
   void publish_access();
-  /// A read: `look` runs when some replica answers it from what is committed then; `then` hears whether it was
-  /// answered.
-  void read(const life& of, std::function<void(bool answered)> then, std::function<void()> look);
 
-  void owner_died(const owner& who);
+  void replica_died(std::size_t number);
   std::string fresh(const char* prefix);  ///< an id
 
-  std::vector<std::shared_ptr<owner>> owners;  ///< all but the last are paused zombies
+  std::vector<std::shared_ptr<replica>> replicas;
   std::shared_ptr<bridge> the_bridge;
-  std::shared_ptr<gateway> the_gateway;
+  std::vector<std::shared_ptr<gateway>> gateways;
   std::unique_ptr<stock_agent> the_agent;
   std::unique_ptr<people> the_people;
   std::vector<std::unique_ptr<viewer>> viewers;
+  std::vector<std::unique_ptr<follower>> followers;
+  std::shared_ptr<gateway> any_gateway();  ///< that is there; null: none
+  void follow(const user_id& user, const session_id& session, const interaction_id& id);
+  void something_committed();
 
  private:
+  struct reading_question;
+  template <class Value, class Encode, class Decode>
+  void carry(const life& to, const Value& what, const Encode& encode, const Decode& decode,
+             std::function<void(const Value&)> arrives);
+  void answer_back(const life& to, const owner_answer& a, std::function<void(const owner_answer&)> arrives);
+  std::vector<std::shared_ptr<replica>> readers(bool direct);
+  void attempt_read(const std::shared_ptr<reading_question>& q, millis timeout, bool direct);
   void begin();
   void plan_accidents();
   void accident();
+  void break_something();
+  void viewers_act();
+  void add_viewer(const char* user, page kind);
   void quiet();
-  void start_owner();
+  void start_replica(std::size_t number);
+  void break_replica();
   life life_ = new_life();
 };
 

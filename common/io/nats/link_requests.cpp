@@ -46,14 +46,27 @@ link_requests::request link_requests::add(nats_link::reply_callback callback, cl
   return fresh;
 }
 
-link_requests::request link_requests::take(std::string_view reply_subject) {
-  if (reply_subject.size() <= inbox_.size() + 1) return nullptr;
+std::optional<std::uint64_t> link_requests::token_in(std::string_view reply_subject) const {
+  if (reply_subject.size() <= inbox_.size() + 1) return std::nullopt;
   const auto digits = reply_subject.substr(inbox_.size() + 1);
   std::uint64_t token = 0;
   const auto [end, fault] = std::from_chars(digits.data(), digits.data() + digits.size(), token);
-  if (fault != std::errc{} || end != digits.data() + digits.size()) return nullptr;
+  if (fault != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
+  return token;
+}
+
+link_requests::request link_requests::take(std::string_view reply_subject) {
+  const auto token = token_in(reply_subject);
+  if (!token) return nullptr;
   const std::scoped_lock lock(guard_);
-  return take_locked(token);
+  return take_locked(*token);
+}
+
+bool link_requests::expects(std::string_view reply_subject) const {
+  const auto token = token_in(reply_subject);
+  if (!token) return false;
+  const std::scoped_lock lock(guard_);
+  return under_way_.contains(*token);
 }
 
 bool link_requests::remove(const request_state& which) {

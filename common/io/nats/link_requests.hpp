@@ -54,13 +54,15 @@ class link_requests : public std::enable_shared_from_this<link_requests> {
   /// `connection` is the one it is about to go out on.
   request add(nats_link::reply_callback callback, clock::time_point deadline, std::uint64_t connection);
   request take(std::string_view reply_subject);  ///< no longer under way; empty when it is not
-  bool remove(const request_state& which);       ///< false when it is not under way
+  bool expects(std::string_view reply_subject) const;
+  bool remove(const request_state& which);  ///< false when it is not under way
   std::vector<request> take_overdue(clock::time_point now);
   std::vector<request> take_sent_on(std::uint64_t connection);
   std::vector<request> take_all();
   std::optional<clock::time_point> next_deadline() const;
 
  private:
+  std::optional<std::uint64_t> token_in(std::string_view reply_subject) const;
   request take_locked(std::uint64_t token);
 
   std::string inbox_;

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::chrono::milliseconds flush_at_stop_max{2'000};
 // Replies wait for nothing but their callback; the bound is that of requests under way.
-constexpr pending_limits inbox_limits{.messages = 1u << 20, .bytes = 256u << 20};
+constexpr pending_limits inbox_limits{.messages = 1u << 20, .bytes = join_bytes_max};
 
 bool is_line(const std::string& text) {
   return text.find_first_of("\r\n") == std::string::npos;
@@ -138,15 +138,37 @@ std::shared_ptr<subscription_state> link_state::subscribe(const std::string& sub
   return fresh;
 }
 
-void link_state::unsubscribe(subscription_state& which) {
+/// It is not restored on the next connection, and no part of a message waits for another.
+void link_state::forget(const subscription_state& which) {
   inbounds().remove(which.number);
   {
     const std::scoped_lock lock(subscriptions_guard_);
     subscriptions_.erase(which.number);
   }
-  talk_->unsubscribe(which.number);
   const std::scoped_lock lock(joiner_guard_);
   joiner_.forget(which.number);
+}
+
+void link_state::unsubscribe(subscription_state& which) {
+  forget(which);
+  talk_->unsubscribe(which.number);
+}
+
+void link_state::finish(const std::vector<std::shared_ptr<subscription_state>>& which,
+                        std::chrono::milliseconds longest) {
+  std::vector<std::uint64_t> numbers;
+  {
+    const std::scoped_lock lock(subscriptions_guard_);
+    for (const auto& each : which) {
+      numbers.push_back(each->number);
+      subscriptions_.erase(each->number);
+    }
+  }
+  talk_->finish(numbers, longest);
+  for (const auto& each : which) {
+    forget(*each);
+    each->end();
+  }
 }
 
 void link_state::restore_subscriptions() {
@@ -180,6 +202,8 @@ std::shared_ptr<request_state> link_state::request(const request_target& target,
 
 void link_state::replied(std::uint64_t inbox, message m, bool no_responders) {
   if (joiner::is_part(m)) {
+    // The parts of a reply that comes too late would only push out those of its repeat.
+    if (!requests_->expects(m.subject)) return;
     auto whole = joined(inbox, std::move(m));
     if (!whole) return;
     m = std::move(*whole);

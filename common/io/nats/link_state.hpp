@@ -30,6 +30,7 @@ class link_state : public std::enable_shared_from_this<link_state> {
   struct events {
     std::function<void()> connected;
     std::function<void()> disconnected;
+    std::function<void(const std::string&)> refused;
     std::function<void(const std::string&)> dropped;
   };
 
@@ -53,6 +54,7 @@ class link_state : public std::enable_shared_from_this<link_state> {
                                          nats_link::reply_callback callback);
 
   void unsubscribe(subscription_state& which);
+  void finish(const std::vector<std::shared_ptr<subscription_state>>& which, std::chrono::milliseconds longest);
   std::uint64_t dropped(const subscription_state& which) const;
 
   // On NATS's threads.
@@ -68,6 +70,7 @@ class link_state : public std::enable_shared_from_this<link_state> {
     clock::time_point moved_at;
   };
 
+  void forget(const subscription_state& which);
   void make_clients();
   void restore_subscriptions();
   result<void> send(nats_client& over, const std::string& subject, const std::string& reply,
@@ -75,7 +78,8 @@ class link_state : public std::enable_shared_from_this<link_state> {
   std::optional<message> joined(std::uint64_t receiver, message m);
 
   void keep();
-  bool open_client(nats_client& which);
+  bool open_client(nats_client& which, std::size_t first);
+  void refused(std::string why);
   void connection_lost(std::uint64_t connection);
 
   void run_timer();
@@ -107,6 +111,7 @@ class link_state : public std::enable_shared_from_this<link_state> {
   bool lost_ = false;
   bool stopping_ = false;
   std::atomic<bool> announced_ = false;
+  std::string why_not_;  ///< last told; the keeper's own
   std::thread keeper_;
 
   std::mutex timer_guard_;

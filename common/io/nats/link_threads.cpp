@@ -29,11 +29,13 @@ void link_state::keep() {
       if (stopping_) return;
       lost_ = false;
     }
-    const bool both = open_client(*talk_) && open_client(*bulk_);
+    const auto first = static_cast<std::size_t>(chance.next());  // processes spread over the servers of a cluster
+    const bool both = open_client(*talk_, first) && open_client(*bulk_, first);
     std::unique_lock lock(keeper_guard_);
     if (stopping_) return;
     if (both && !lost_) {
       pause = retry_first;
+      why_not_.clear();
       if (!announced_.exchange(true) && tell.connected) post_event(tell.connected);
       keeper_wanted_.wait(lock, [this] { return stopping_ || lost_; });
     } else {
@@ -44,11 +46,21 @@ void link_state::keep() {
   }
 }
 
-bool link_state::open_client(nats_client& which) {
+bool link_state::open_client(nats_client& which, std::size_t first) {
   if (which.is_open()) return true;
-  if (!which.connect()) return false;
+  if (auto made = which.connect(first); !made) {
+    refused(std::move(made.error().message));
+    return false;
+  }
   if (&which == talk_.get()) restore_subscriptions();
   return which.open().has_value();
+}
+
+/// Told again only when it is another reason than the last.
+void link_state::refused(std::string why) {
+  if (why == why_not_) return;
+  why_not_ = std::move(why);
+  if (tell.refused) post_event([this, reason = why_not_] { tell.refused(reason); });
 }
 
 void link_state::connection_lost(std::uint64_t connection) {

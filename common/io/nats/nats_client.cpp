@@ -10,7 +10,7 @@ namespace {
 // A server that does not answer is given up after this, in connecting, in writing, and (two pings) in silence.
 constexpr std::int64_t connect_ms_max = 2'000;
 constexpr std::int64_t write_ms_max = 2'000;
-constexpr std::int64_t ping_every_ms = 2'000;
+constexpr std::int64_t ping_every_ms = 1'500;
 constexpr int pings_unanswered_max = 2;
 
 directory<nats_client>& clients() {
@@ -64,34 +64,26 @@ void faulted(natsConnection*, natsSubscription* subscription, natsStatus status,
   if (const auto client = clients().find(as_number(closure))) client->messages_dropped(subscription);
 }
 
-std::vector<std::string> split_urls(const std::string& list) {
-  std::vector<std::string> urls;
-  std::size_t from = 0;
-  while (from <= list.size()) {
-    const auto comma = std::min(list.find(',', from), list.size());
-    auto url = list.substr(from, comma - from);
-    std::erase(url, ' ');
-    if (!url.empty()) urls.push_back(std::move(url));
-    from = comma + 1;
-  }
-  return urls;
-}
-
 using options = std::unique_ptr<natsOptions, decltype(&natsOptions_Destroy)>;
 
-natsStatus set_servers(natsOptions* to, const nats_settings& settings) {
-  const auto urls = split_urls(settings.urls);
-  std::vector<const char*> pointers;
-  pointers.reserve(urls.size());
-  for (const auto& url : urls) pointers.push_back(url.c_str());
-  auto s = natsOptions_SetServers(to, pointers.data(), static_cast<int>(pointers.size()));
-  const auto wants_tls = [](const std::string& url) { return url.starts_with("tls://"); };
-  if (s == NATS_OK && std::ranges::any_of(urls, wants_tls)) s = natsOptions_SetSecure(to, true);
+/// With TLS, nats.c checks the certificate against the system's authorities (or SSL_CERT_FILE) and the URL's host.
+natsStatus set_server(natsOptions* to, const server_url& url, const nats_settings& settings, bool tls) {
+  const char* address = url.address.c_str();
+  auto s = natsOptions_SetServers(to, &address, 1);
+  if (s == NATS_OK && tls) s = natsOptions_SetSecure(to, true);
+  if (s == NATS_OK && url.has_password) s = natsOptions_SetUserInfo(to, url.user.c_str(), url.password.c_str());
+  if (s == NATS_OK && !url.has_password && !url.user.empty()) s = natsOptions_SetToken(to, url.user.c_str());
   if (s == NATS_OK && !settings.creds_file.empty()) {
     s = natsOptions_SetUserCredentialsFromFiles(to, settings.creds_file.c_str(), nullptr);
   }
   if (s == NATS_OK && !settings.name.empty()) s = natsOptions_SetName(to, settings.name.c_str());
   return s;
+}
+
+/// For operators. nats.c's last words name a certificate's fault; of other failures they can quote what was sent.
+std::string reason_of(natsStatus s) {
+  const char* words = s == NATS_SSL_ERROR ? nats_GetLastError(nullptr) : nullptr;
+  return words != nullptr ? words : natsStatus_GetText(s);
 }
 
 natsStatus set_behaviour(natsOptions* to, bool send_at_once, void* closure) {
@@ -140,31 +132,45 @@ natsStatus send_with_headers(natsConnection* on, const std::string& subject, con
 }  // namespace
 
 nats_client::nats_client(const nats_settings& settings, bool send_at_once, listener tell)
-    : settings_(settings), send_at_once_(send_at_once), tell_(std::move(tell)) {}
+    : settings_(settings), send_at_once_(send_at_once), tell_(std::move(tell)) {
+  servers_ = parse_server_urls(settings_.urls);
+  tls_ = std::ranges::any_of(servers_, &server_url::tls);
+}
 
 nats_client::~nats_client() {
   release();
 }
 
-result<void> nats_client::connect() {
+result<void> nats_client::connect(std::size_t first) {
   release();
+  std::string why_not;
+  for (std::size_t i = 0; i < servers_.size(); ++i) {
+    const auto& url = servers_[(first + i) % servers_.size()];
+    const auto s = connect_to(url);
+    if (s == NATS_OK) return {};
+    why_not += (why_not.empty() ? "" : "; ") + url.address + ": " + reason_of(s);
+  }
+  return fail("disconnected", why_not.empty() ? "no server is named" : why_not);
+}
+
+natsStatus nats_client::connect_to(const server_url& url) {
   const auto number = clients().add(weak_from_this());
   natsOptions* raw_options = nullptr;
   auto s = natsOptions_Create(&raw_options);
   const options with(raw_options, &natsOptions_Destroy);
-  if (s == NATS_OK) s = set_servers(raw_options, settings_);
+  if (s == NATS_OK) s = set_server(raw_options, url, settings_, tls_);
   if (s == NATS_OK) s = set_behaviour(raw_options, send_at_once_, as_closure(number));
   natsConnection* raw = nullptr;
   if (s == NATS_OK) s = natsConnection_Connect(&raw, raw_options);
   if (s != NATS_OK) {
     clients().remove(number);
-    return fail("disconnected", natsStatus_GetText(s));
+    return s;
   }
   max_payload_ = static_cast<std::size_t>(natsConnection_GetMaxPayload(raw));
   const std::scoped_lock lock(guard_);
   current_ = handle(raw, &natsConnection_Destroy);
   current_number_ = number;
-  return {};
+  return NATS_OK;
 }
 
 result<void> nats_client::open() {
@@ -240,17 +246,35 @@ void nats_client::subscribe(const inbound& to, const std::string& subject, const
   subscriptions_.emplace(to.number, made);
 }
 
+natsSubscription* nats_client::take(std::uint64_t subscription) {
+  const std::scoped_lock lock(guard_);
+  const auto found = subscriptions_.find(subscription);
+  if (found == subscriptions_.end()) return nullptr;
+  auto* last = found->second;
+  subscriptions_.erase(found);
+  return last;
+}
+
 void nats_client::unsubscribe(std::uint64_t subscription) {
-  natsSubscription* last = nullptr;
-  {
-    const std::scoped_lock lock(guard_);
-    const auto found = subscriptions_.find(subscription);
-    if (found == subscriptions_.end()) return;
-    last = found->second;
-    subscriptions_.erase(found);
-  }
+  auto* last = take(subscription);
+  if (last == nullptr) return;
   natsSubscription_Unsubscribe(last);
   natsSubscription_Destroy(last);
+}
+
+void nats_client::finish(const std::vector<std::uint64_t>& subscriptions, std::chrono::milliseconds longest) {
+  const auto deadline = std::chrono::steady_clock::now() + longest;
+  std::vector<natsSubscription*> ending;
+  for (const auto number : subscriptions) {
+    if (auto* each = take(number)) ending.push_back(each);
+  }
+  // All of them leave the server before the first is waited for. nats.c has a thread for each until it is drained.
+  for (auto* each : ending) natsSubscription_DrainTimeout(each, longest.count());
+  for (auto* each : ending) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    natsSubscription_WaitForDrainCompletion(each, std::max<std::int64_t>(left.count(), 1));
+    natsSubscription_Destroy(each);
+  }
 }
 
 std::uint64_t nats_client::dropped(std::uint64_t subscription) const {

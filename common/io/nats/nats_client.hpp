@@ -11,12 +11,14 @@
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include <nats/nats.h>
 
 #include "common/base/result.hpp"
 #include "common/io/nats/inbound.hpp"
 #include "common/io/nats/nats_link.hpp"
+#include "common/io/nats/server_url.hpp"
 
 namespace throughline::io::detail {
 
@@ -32,9 +34,10 @@ class nats_client : public std::enable_shared_from_this<nats_client> {
   nats_client(const nats_client&) = delete;
   nats_client& operator=(const nats_client&) = delete;
 
-  /// Makes a new connection in place of the last; blocks for seconds. Subscriptions can be made on it when it returns;
-  /// `sent` is true from `open` on.
-  result<void> connect();
+  /// Makes a new connection in place of the last, to the first server of the list that takes us, beginning with number
+  /// `first` (any number); blocks for seconds per server. Subscriptions can be made on it when it returns; `send` works
+  /// from `open` on. The error says why not, server by server.
+  result<void> connect(std::size_t first);
   /// Waits until the server has handled what was subscribed, then lets messages out.
   result<void> open();
   void close(std::chrono::milliseconds flush);
@@ -50,6 +53,8 @@ class nats_client : public std::enable_shared_from_this<nats_client> {
   /// Does nothing when it is subscribed already or there is no connection.
   void subscribe(const inbound& to, const std::string& subject, const std::string& queue, pending_limits limits);
   void unsubscribe(std::uint64_t subscription);
+  /// Unsubscribes, and waits until what the server had sent before has been handled.
+  void finish(const std::vector<std::uint64_t>& subscriptions, std::chrono::milliseconds longest);
   std::uint64_t dropped(std::uint64_t subscription) const;
 
   // Called by nats.c, through the directory.
@@ -59,9 +64,13 @@ class nats_client : public std::enable_shared_from_this<nats_client> {
  private:
   using handle = std::shared_ptr<natsConnection>;
   handle current() const;
+  natsStatus connect_to(const server_url& url);
+  natsSubscription* take(std::uint64_t subscription);
   void release();
 
   nats_settings settings_;
+  std::vector<server_url> servers_;
+  bool tls_ = false;  ///< one of them asks for it: then none is spoken to without
   bool send_at_once_;
   listener tell_;
 

@@ -54,6 +54,10 @@ void nats_link::on_disconnected(std::function<void()> callback) {
   state_->tell.disconnected = std::move(callback);
 }
 
+void nats_link::on_refused(std::function<void(const std::string&)> callback) {
+  state_->tell.refused = std::move(callback);
+}
+
 void nats_link::on_dropped(std::function<void(const std::string&)> callback) {
   state_->tell.dropped = std::move(callback);
 }
@@ -85,6 +89,14 @@ result<void> nats_link::publish(const std::string& subject, const message_header
 subscription nats_link::subscribe(const std::string& subject, const std::string& queue, message_handler handler,
                                   pending_limits limits) {
   return subscription(state_->subscribe(subject, queue, std::move(handler), limits));
+}
+
+void nats_link::finish(std::vector<subscription> which, std::chrono::milliseconds longest) {
+  std::vector<std::shared_ptr<detail::subscription_state>> ending;
+  for (auto& each : which) {
+    if (each) ending.push_back(std::exchange(each.state_, nullptr));
+  }
+  if (!ending.empty()) state_->finish(ending, longest);
 }
 
 request_handle nats_link::request(const request_target& target, const message_headers& headers, const std::string& body,

@@ -15,6 +15,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "common/base/result.hpp"
 #include "common/io/nats/message.hpp"
@@ -22,7 +23,7 @@
 namespace throughline::io {
 
 struct nats_settings {
-  std::string urls;        ///< comma list
+  std::string urls;        ///< comma list; user:password@ percent-encoded; tls:// for any is tls:// for all
   std::string creds_file;  ///< "" for none
   std::string name;        ///< shown by the server's monitoring
   /// Called (on any thread, must not block) when something waits for `drain()` and nothing did before.
@@ -101,6 +102,8 @@ class nats_link {
   void on_connected(
       std::function<void()> callback);  ///< first connection and after each reconnect, subscriptions restored
   void on_disconnected(std::function<void()> callback);  ///< after `on_connected`, when either connection is lost
+  /// No server took us; once per reason, which names the servers but no secret. Not after `on_connected`.
+  void on_refused(std::function<void(const std::string& why)> callback);
   /// Messages for this subject were dropped: at the start of an episode, and again when nothing has been dropped for 1
   /// s.
   void on_dropped(std::function<void(const std::string& subject)> callback);
@@ -120,12 +123,17 @@ class nats_link {
   [[nodiscard]] subscription subscribe(const std::string& subject, const std::string& queue, message_handler handler,
                                        pending_limits limits = {});
 
+  /// Ends these without losing what the server has sent for them: takes them off the server, runs their handlers for
+  /// what came before that, and returns when that is done, or after `longest`. Only without `wake`; not inside a
+  /// handler.
+  void finish(std::vector<subscription> which, std::chrono::milliseconds longest);
+
   /// Asynchronous, many at once. `callback` gets the reply or an error:
   ///   `no_responders`    nobody listens, nothing happened;
   ///   `disconnected`     the link is down, nothing was sent (at once);
   ///   `timeout`          no answer in time: outcome unknown;
   ///   `connection_lost`  the connection broke while waiting: outcome unknown (at once);
-  ///   `too_large`        above what a receiver joins (64 MiB), nothing was sent.
+  ///   `too_large`        above what a receiver joins (`join_bytes_max`), nothing was sent.
   /// The callback never runs inside this call.
   [[nodiscard]] request_handle request(const request_target& target, const message_headers& headers,
                                        const std::string& body, std::chrono::milliseconds timeout,

@@ -114,7 +114,7 @@ std::optional<message> joiner::add(std::uint64_t receiver, message part, clock::
     erase(at);
     return whole;
   }
-  while (bytes_ > join_bytes_max) drop(sets_.begin());
+  while (bytes_ > bytes_max_) drop(sets_.begin());
   return std::nullopt;
 }
 

@@ -26,8 +26,9 @@ inline constexpr std::string_view split_count_header = "Tl-Split-Count";
 std::size_t split_limit(std::size_t max_payload);
 /// Bytes that a message takes of `max_payload`.
 std::size_t wire_size(const message_headers& headers, std::string_view body);
-/// Most bytes of a message in all; a joiner holds no more.
-inline constexpr std::size_t join_bytes_max = 64u << 20;
+/// Most bytes of a message in all; a joiner holds no more. A full state at its largest: a turn of 32 MiB whose text is
+/// there twice (whole, and by entries), a hundred queued prompts of 1 MiB, and each byte of them escaped as two.
+inline constexpr std::size_t join_bytes_max = 384u << 20;
 
 /// One part: its headers, and its bytes of the body that was split.
 struct message_part {
@@ -39,13 +40,15 @@ std::vector<message_part> split(const message_headers& headers, std::string_view
                                 const std::string& id);
 
 /// Puts parts together, in any order and with repeats. Bounded: the oldest sets are dropped to stay within
-/// `join_bytes_max`, and any set whose parts did not all arrive within `join_age_max` of its first.
+/// its bound, and any set whose parts did not all arrive within `join_age_max` of its first.
 class joiner {
  public:
   using clock = std::chrono::steady_clock;
   static constexpr std::chrono::seconds join_age_max{5};
-  /// Most parts of one message: 64 MiB in parts of at least 16 KiB.
-  static constexpr std::uint32_t parts_max = 4096;
+  /// Most parts of one message: `join_bytes_max` in parts of at least 16 KiB.
+  static constexpr std::uint32_t parts_max = join_bytes_max / (16u << 10);
+
+  explicit joiner(std::size_t bytes_max = join_bytes_max) : bytes_max_(bytes_max) {}
 
   static bool is_part(const message& m);
 
@@ -75,6 +78,7 @@ class joiner {
   void erase(set_list::iterator which);
   static message assemble(set& of);
 
+  std::size_t bytes_max_;
   set_list sets_;
   std::map<key, set_list::iterator> by_key_;
   std::size_t bytes_ = 0;

@@ -7,6 +7,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/http/field.hpp>
 #include <boost/beast/websocket.hpp>
@@ -48,6 +49,8 @@ beast_websocket::beast_websocket(asio::ip::tcp::socket socket, socket_limits lim
 asio::awaitable<bool> beast_websocket::accept(upgrade_request request, std::string subprotocol) {
   const auto self = shared_from_this();
   socket_.set_option(beast_ws::stream_base::decorator([subprotocol](beast_ws::response_type& response) {
+    // Beast names itself where nobody else is named.
+    response.set(boost::beast::http::field::server, "throughline");
     if (!subprotocol.empty()) response.set(boost::beast::http::field::sec_websocket_protocol, subprotocol);
   }));
   deadline_.expires_after(accept_wait);
@@ -79,7 +82,7 @@ asio::awaitable<void> beast_websocket::wait_ended() {
 
 asio::awaitable<std::expected<socket_frame, socket_end>> beast_websocket::read() {
   const auto self = shared_from_this();
-  if (!ended_ && !closing_) {
+  if (!ended_ && (!closing_ || hearing_)) {
     reading_ = true;
     reading_since_ = clock::now();
     auto got = co_await read_message();
@@ -97,10 +100,11 @@ asio::awaitable<std::expected<socket_frame, socket_end>> beast_websocket::read_m
     const auto [fault, bytes] = co_await socket_.async_read_some(buffer, read_step, as_result);
     if (fault) {
       const auto why = end_of(fault);
-      if (!closing_) end(why);
+      if (!closing_ || hearing_) end(why);
       co_return std::unexpected(why);
     }
     if (frame.data.size() > limits_.message_bytes_max) {
+      if (hearing_) end({socket_end_reason::closed_by_us, close_with_.code});
       close(beast_ws::close_code::too_big, "message above " + std::to_string(limits_.message_bytes_max) + " bytes");
       co_return std::unexpected(socket_end{socket_end_reason::too_big, beast_ws::close_code::too_big});
     }
@@ -174,8 +178,30 @@ void beast_websocket::close(std::uint16_t code, std::string reason) {
   if (queue_.empty()) start_close();
 }
 
+void beast_websocket::close_and_hear(std::uint16_t code, std::string reason) {
+  if (closing()) return;
+  hearing_ = true;
+  close(code, std::move(reason));
+}
+
+/// The close frame without Beast, which reads nothing any more once it has written one. False: there was no room.
+bool beast_websocket::say_close() {
+  std::string frame{static_cast<char>(0x88), static_cast<char>(2 + close_with_.reason.size())};
+  frame += static_cast<char>(close_with_.code >> 8);
+  frame += static_cast<char>(close_with_.code & 0xff);
+  frame.append(close_with_.reason.data(), close_with_.reason.size());
+  const auto said = socket_.next_layer().say_last(frame);
+  if (said == counted_socket::last_word::broken) {
+    asio::post(socket_.get_executor(),
+               [self = shared_from_this()] { self->end({socket_end_reason::closed_by_us, 1006}); });
+  }
+  return said != counted_socket::last_word::no_room;
+}
+
 void beast_websocket::start_close() {
   if (std::exchange(close_sent_, true)) return;
+  if (hearing_ && say_close()) return;
+  hearing_ = false;
   socket_.async_close(close_with_, [self = shared_from_this()](error_code) {
     self->end({socket_end_reason::closed_by_us, self->close_with_.code});
   });

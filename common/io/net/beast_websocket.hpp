@@ -37,6 +37,7 @@ class beast_websocket final : public websocket, public std::enable_shared_from_t
   void on_writable(std::function<void()> callback) override { writable_ = std::move(callback); }
   clock::time_point last_write_progress() const override;
   void close(std::uint16_t code, std::string reason) override;
+  void close_and_hear(std::uint16_t code, std::string reason) override;
   bool closing() const override { return closing_ || ended_; }
   void on_ended(std::function<void(socket_end)> callback) override;
   std::string remote() const override { return remote_; }
@@ -53,6 +54,7 @@ class beast_websocket final : public websocket, public std::enable_shared_from_t
   void write_next();
   void written(const boost::system::error_code& fault);
   void start_close();
+  bool say_close();
   void linger();
   void end(socket_end why);
   static boost::asio::awaitable<void> keep(std::shared_ptr<beast_websocket> self);
@@ -75,6 +77,7 @@ class beast_websocket final : public websocket, public std::enable_shared_from_t
   clock::time_point queue_empty_at_{};
   bool closing_ = false;
   bool close_sent_ = false;
+  bool hearing_ = false;  ///< closing, and what the peer says is still read
   boost::beast::websocket::close_reason close_with_;
   std::optional<socket_end> ended_;
   std::vector<std::function<void(socket_end)>> ended_callbacks_;

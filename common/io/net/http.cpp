@@ -7,11 +7,6 @@
 namespace throughline::io {
 namespace {
 
-bool same_name(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  return std::ranges::equal(a, b, {}, lower, lower);
-}
-
 void append_escaped(std::string& out, std::string_view text) {
   for (const char c : text) {
     if (c == '"' || c == '\\') {
@@ -27,9 +22,14 @@ void append_escaped(std::string& out, std::string_view text) {
 
 }  // namespace
 
+bool is_same_name(std::string_view a, std::string_view b) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  return std::ranges::equal(a, b, {}, lower, lower);
+}
+
 std::string_view http_request::header(std::string_view name) const {
   for (const auto& [key, value] : headers) {
-    if (same_name(key, name)) return value;
+    if (is_same_name(key, name)) return value;
   }
   return {};
 }

@@ -100,9 +100,13 @@ struct stream_response {
 
 using http_result = std::variant<http_response, stream_response>;
 
-/// A request's target taken apart: path, segments and query of http_request. False when it is no origin form, or when
-/// its query has a broken percent code or decodes to a NUL. A segment with such a fault becomes a single NUL, which
-/// names nothing: who knows the path answers it in its own order of checks.
+/// True iff these are one header name: case does not count.
+bool is_same_name(std::string_view a, std::string_view b);
+
+/// A request's target taken apart: path, segments and query of http_request; an absolute target's authority becomes
+/// its Host. False when it is neither origin form nor absolute form, or when its query has a broken percent code or
+/// decodes to a NUL. A segment with such a fault becomes a single NUL, which names nothing: who knows the path answers
+/// it in its own order of checks.
 bool parse_target(std::string_view target, http_request& into);
 
 }  // namespace throughline::io

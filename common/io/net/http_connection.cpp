@@ -34,6 +34,8 @@ constexpr std::size_t first_read_bytes = 4096;
 /// How long, and how much, a refused client may still send before the connection is cut: so that it can read why.
 constexpr std::chrono::seconds linger_wait{5};
 constexpr std::size_t linger_bytes_max = 64u << 20;
+/// For the first request of a connection that was made just before its server stopped.
+constexpr std::chrono::milliseconds last_request_wait{500};
 
 using request_parser = http::request_parser<http::string_body>;
 
@@ -77,10 +79,13 @@ class connection final : public server_connection, public std::enable_shared_fro
   std::string remote_;
   std::shared_ptr<beast_websocket> socket_;
   bool idle_ = false;
+  bool served_ = false;  ///< a request, before the one that is waited for
 };
 
 void connection::end_when_idle() {
-  if (idle_) cut();
+  error_code fault;
+  // Not cut: a request that has been read, and whose handler has not run yet, is answered still.
+  if (idle_ && stream_.socket().available(fault) == 0) stream_.cancel();
 }
 
 void connection::cut() {
@@ -99,9 +104,12 @@ asio::awaitable<void> connection::run() {
 
 asio::awaitable<bool> connection::wait_for_bytes() {
   if (buffer_.size() > 0) co_return true;
-  if (server_->stopping) co_return false;
+  // What was sent before the client could know is answered still.
+  const auto wait = server_->stopping ? last_request_wait : server_->limits.keep_alive;
+  error_code unknown;
+  if (server_->stopping && served_ && stream_.socket().available(unknown) == 0) co_return false;
   idle_ = true;
-  stream_.expires_after(server_->limits.keep_alive);
+  stream_.expires_after(wait);
   const auto [fault, bytes] = co_await stream_.async_read_some(buffer_.prepare(first_read_bytes), as_result);
   idle_ = false;
   buffer_.commit(bytes);
@@ -112,6 +120,7 @@ asio::awaitable<bool> connection::serve_one() {
   if (!co_await wait_for_bytes()) co_return false;
   request_parser parser;
   if (!co_await read_request(parser)) co_return false;
+  served_ = true;
   http_request request;
   if (!take_request(parser, request)) {
     co_await refuse(400, "bad_request", "the request target cannot be read");

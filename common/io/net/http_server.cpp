@@ -1,10 +1,12 @@
 #include "common/io/net/http_server.hpp"
 
+#include <algorithm>
 #include <vector>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <sys/resource.h>
 
 #include "common/io/net/server_state.hpp"
 
@@ -24,12 +26,23 @@ using reuse_port_option = asio::detail::socket_option::boolean<SOL_SOCKET, SO_RE
 asio::awaitable<void> accept_loop(std::shared_ptr<http_server::state> server) {
   while (!server->stopping) {
     auto [fault, socket] = co_await server->acceptor.async_accept(as_result);
-    if (server->stopping || fault == asio::error::operation_aborted) co_return;
+    if (fault == asio::error::operation_aborted) co_return;
     if (fault) {
       co_await sleep_for(accept_pause);
     } else if (server->open.size() < server->limits.connections_max) {
       server->loop.spawn(serve_connection(server, std::move(socket)));
     }
+  }
+}
+
+/// Those whose connection the kernel has made already: closing the acceptor would reset them.
+void take_those_waiting(const std::shared_ptr<http_server::state>& server) {
+  error_code fault;
+  server->acceptor.non_blocking(true, fault);
+  while (!fault && server->open.size() < server->limits.connections_max) {
+    tcp::socket socket(server->loop.context());
+    server->acceptor.accept(socket, fault);
+    if (!fault) server->loop.spawn(serve_connection(server, std::move(socket)));
   }
 }
 
@@ -78,6 +91,7 @@ result<std::uint16_t> http_server::listen(const std::string& host, std::uint16_t
 
 void http_server::stop_accepting() {
   if (std::exchange(state_->stopping, true)) return;
+  take_those_waiting(state_);
   error_code ignored;
   state_->acceptor.close(ignored);
   const std::vector<server_connection*> all(state_->open.begin(), state_->open.end());
@@ -101,6 +115,16 @@ asio::awaitable<bool> http_server::wait_idle(std::chrono::milliseconds longest) 
 void http_server::cut_all() {
   const std::vector<server_connection*> all(state_->open.begin(), state_->open.end());
   for (auto* connection : all) connection->cut();
+}
+
+std::size_t raise_descriptor_limit(std::size_t kept) {
+  constexpr auto most = server_limits{}.connections_max;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return most;
+  limit.rlim_cur = limit.rlim_max;
+  if (setrlimit(RLIMIT_NOFILE, &limit) != 0) getrlimit(RLIMIT_NOFILE, &limit);
+  const auto files = static_cast<std::size_t>(limit.rlim_cur);
+  return files <= 2 * kept ? kept : std::min(most, files - kept);
 }
 
 bool offers_protocol(std::string_view offered, std::string_view protocol) {

@@ -82,6 +82,10 @@ class http_server {
   std::shared_ptr<state> state_;
 };
 
+/// Lifts this process's bound on open files as far as it may go; gives how many connections that leaves when `kept` of
+/// them are for something else, at most the default of `server_limits`.
+std::size_t raise_descriptor_limit(std::size_t kept);
+
 /// True iff `offered` (a Sec-WebSocket-Protocol header) names `protocol`.
 bool offers_protocol(std::string_view offered, std::string_view protocol);
 

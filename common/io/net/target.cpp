@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <string>
+
 #include "common/io/net/http.hpp"
 
 namespace throughline::io {
@@ -52,9 +55,32 @@ bool parse_query(std::string_view text, http_request& into) {
   return true;
 }
 
+bool starts_with_scheme(std::string_view target, std::string_view scheme) {
+  return std::ranges::equal(target.substr(0, scheme.size()), scheme, {},
+                            [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+}
+
+/// Cuts scheme and authority off an absolute target. The authority is the Host that counts (RFC 9112, 3.2.2). False:
+/// there is none that can be used.
+bool take_authority(std::string_view& target, http_request& into) {
+  const auto begin = target.find("//") + 2;
+  const auto end = std::min(target.find_first_of("/?#", begin), target.size());
+  const auto authority = target.substr(begin, end - begin);
+  if (authority.empty() || authority.find('@') != std::string_view::npos) return false;
+  std::erase_if(into.headers, [](const auto& one) { return is_same_name(one.first, "Host"); });
+  into.headers.emplace_back("Host", authority);
+  target.remove_prefix(end);
+  return true;
+}
+
 }  // namespace
 
 bool parse_target(std::string_view target, http_request& into) {
+  std::string rooted;
+  if (starts_with_scheme(target, "http://") || starts_with_scheme(target, "https://")) {
+    if (!take_authority(target, into)) return false;
+    if (!target.starts_with('/')) target = rooted = "/" + std::string(target);
+  }
   if (target.empty() || target.front() != '/') return false;
   target = target.substr(0, target.find('#'));
   const auto question = target.find('?');

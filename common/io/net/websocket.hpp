@@ -71,6 +71,9 @@ class websocket {
   /// Writes what is queued, then a close frame, waits for the peer's, ends the connection; within close_wait. Nothing
   /// is taken from now on. The first call counts. `reason`: at most 123 bytes are sent.
   virtual void close(std::uint16_t code, std::string reason) = 0;
+  /// The same, but `read` goes on giving what the peer says before its own close frame: nothing that it sent before it
+  /// knew is lost. (Not where the connection has no room for our close frame: then it is `close`.)
+  virtual void close_and_hear(std::uint16_t code, std::string reason) = 0;
   /// No more frames are taken: closing or closed.
   virtual bool closing() const = 0;
   /// Called once when the connection has ended, whoever ended it; at once when it has.

@@ -3,11 +3,13 @@
 
 #include <expected>
 #include <string>
+#include <vector>
 
 namespace throughline::io {
 
-/// `url` (URI or key=value list) with our parameters in place, as a key=value list. The error is libpq's, one line.
-std::expected<std::string, std::string> connection_parameters(const std::string& url,
-                                                              const std::string& application_name);
+/// `url` (URI or key=value list) with our parameters in place: a key=value list per host, in order. The error is one
+/// line without the URL.
+std::expected<std::vector<std::string>, std::string> connection_parameters(const std::string& url,
+                                                                           const std::string& application_name);
 
 }  // namespace throughline::io

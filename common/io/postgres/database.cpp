@@ -4,11 +4,8 @@
 #include <array>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include <fmt/format.h>
-
-#include "common/io/postgres/conninfo.hpp"
 
 namespace throughline::io {
 namespace {
@@ -16,14 +13,21 @@ namespace {
 using setting = std::pair<const char*, const char*>;
 
 // Verified after they are set: behind some poolers a SET is answered and lost.
-constexpr std::array<setting, 3> work_settings{{
+// statement_timeout, whatever the role has: it would cancel a COMMIT that waits for a standby, which would then be
+// visible here and lost there. A statement's time is the watchdog's; client_connection_check_interval makes the server
+// end what nobody waits for any more.
+constexpr std::array<setting, 5> work_settings{{
     {"idle_in_transaction_session_timeout", "5s"},
     {"lock_timeout", "8s"},
+    {"statement_timeout", "0"},
+    {"client_connection_check_interval", "2s"},
     {"client_min_messages", "warning"},
 }};
-constexpr std::array<setting, 3> lock_settings{{
+constexpr std::array<setting, 5> lock_settings{{
     {"idle_session_timeout", "5s"},
     {"lock_timeout", "8s"},
+    {"statement_timeout", "0"},
+    {"client_connection_check_interval", "2s"},
     {"client_min_messages", "warning"},
 }};
 // The server's side of the keepalives; on a local socket they read back as 0.
@@ -54,18 +58,23 @@ bool names_a_standby(std::string_view message) {
          message.find("recovery") != std::string_view::npos;
 }
 
-/// The server's word on who we are. libpq gives no SQLSTATE of a failed connection; in another language than English
-/// this stays `unreachable`, and the message tells.
-bool names_a_login(std::string_view message) {
-  constexpr std::string_view phrases[] = {"authentication failed",          "\" does not exist",
-                                          "no pg_hba.conf entry",           "no password supplied",
-                                          "permission denied for database", "is not permitted to log in"};
+// The server's word on who we are, and on its room. libpq gives no SQLSTATE of a failed connection; in another language
+// than English these stay `unreachable`, and the message tells.
+constexpr std::array<std::string_view, 6> login_phrases{"authentication failed",          "\" does not exist",
+                                                        "no pg_hba.conf entry",           "no password supplied",
+                                                        "permission denied for database", "is not permitted to log in"};
+constexpr std::array<std::string_view, 3> room_phrases{"too many clients already", "connection slots are reserved",
+                                                       "too many connections"};
+
+template <class Phrases>
+bool names_any(std::string_view message, const Phrases& phrases) {
   return std::ranges::any_of(phrases, [&](auto phrase) { return message.find(phrase) != std::string_view::npos; });
 }
 
 open_failure kind_of(std::string_view message) {
   if (names_a_standby(message)) return open_failure::not_primary;
-  return names_a_login(message) ? open_failure::login_refused : open_failure::unreachable;
+  if (names_any(message, room_phrases)) return open_failure::exhausted;
+  return names_any(message, login_phrases) ? open_failure::login_refused : open_failure::unreachable;
 }
 
 std::expected<void, open_error> verify_server(pqxx::nontransaction& tx) {
@@ -119,8 +128,10 @@ struct database_connection::warning_counter : pqxx::errorhandler {
   unsigned count = 0;
 };
 
-database_connection::database_connection(const std::string& conninfo, std::shared_ptr<watchdog> dog)
+database_connection::database_connection(const std::string& conninfo, std::shared_ptr<watchdog> dog,
+                                         std::shared_ptr<const host_knowledge> seen)
     : dog_(std::move(dog)),
+      seen_(std::move(seen)),
       sql_(conninfo),
       warnings_(std::make_unique<warning_counter>(sql_)),
       socket_(std::make_shared<shared_socket>(sql_.sock())) {
@@ -159,21 +170,21 @@ void database_connection::shut_down() noexcept {
 }
 
 bool database_connection::usable() const {
+  if (epoch_ != 0 && epoch_ < seen_->highest_epoch()) return false;
   return !socket_->is_shut_down() && sql_.is_open();
 }
 
-database::database(database_settings settings) : settings_(std::move(settings)), dog_(std::make_shared<watchdog>()) {}
-
-open_result database::open(connection_role role) const {
-  const auto parameters = connection_parameters(settings_.url, settings_.application_name);
-  if (!parameters) return refused(open_failure::bad_url, parameters.error());
+open_result database::open_host(const std::string& parameters, connection_role role, const epoch_finder* find) const {
   try {
-    std::unique_ptr<database_connection> made(new database_connection(*parameters, dog_));
-    const auto watched = made->limit(setup_answer_max);
-    const auto fine =
-        role == connection_role::work ? set_up(made->sql(), work_settings) : set_up(made->sql(), lock_settings);
-    if (!fine) return std::unexpected(fine.error());
-    return made;
+    std::unique_ptr<database_connection> made(new database_connection(parameters, dog_, seen_));
+    {
+      const auto watched = made->limit(setup_answer_max);
+      const auto fine =
+          role == connection_role::work ? set_up(made->sql(), work_settings) : set_up(made->sql(), lock_settings);
+      if (!fine) return std::unexpected(fine.error());
+    }
+    if (find == nullptr) return made;
+    return judged(std::move(made), *find);
   } catch (const pqxx::sql_error& error) {
     return refused(open_failure::settings_refused, one_line(error.what()));
   } catch (const std::exception& error) {

@@ -1,4 +1,9 @@
+#include <array>
 #include <string>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
 
 #include "common/io/postgres/database.hpp"
 
@@ -14,6 +19,23 @@ bool ends_session(const std::string& state) {
          state == "57P05" ||         // idle_session_timeout
          state == "25P03";           // idle_in_transaction_session_timeout
 }
+
+constexpr std::array<std::pair<std::string_view, std::string_view>, 14> names{{
+    {"25006", "the server is read-only"},
+    {"40P01", "deadlock"},
+    {"42501", "permission denied"},
+    {"42P01", "a table is missing"},
+    {"53100", "disk full"},
+    {"53200", "out of memory"},
+    {"53300", "too many connections"},
+    {"55P03", "lock timeout"},
+    {"57014", "statement cancelled"},
+    {"57P01", "shut down by its administrator"},
+    {"57P02", "crashed"},
+    {"57P03", "cannot connect now"},
+    {"58030", "I/O error"},
+    {"XX001", "data corrupted"},
+}};
 
 }  // namespace
 
@@ -43,16 +65,32 @@ const char* to_text(failure_kind kind) {
   return "";
 }
 
+std::string reason_of(const std::exception& error) {
+  const std::string kind = to_text(classify(error));
+  const auto* sql = dynamic_cast<const pqxx::sql_error*>(&error);
+  if (sql == nullptr || sql->sqlstate().empty()) return kind;
+  for (const auto& [state, name] : names) {
+    if (state == sql->sqlstate()) return fmt::format("{}: {} (SQLSTATE {})", kind, name, state);
+  }
+  return fmt::format("{} (SQLSTATE {})", kind, sql->sqlstate());
+}
+
 const char* to_text(open_failure kind) {
   switch (kind) {
     case open_failure::bad_url:
       return "bad_url";
     case open_failure::unreachable:
       return "unreachable";
+    case open_failure::exhausted:
+      return "exhausted";
     case open_failure::login_refused:
       return "login_refused";
     case open_failure::not_primary:
       return "not_primary";
+    case open_failure::no_epoch:
+      return "no_epoch";
+    case open_failure::outdated:
+      return "outdated";
     case open_failure::unsafe_server:
       return "unsafe_server";
     case open_failure::settings_refused:

@@ -3,15 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/codec/close_codes.hpp"
+
 namespace throughline::agent_bridge {
-namespace {
 
-constexpr std::uint16_t going_away_code = 1001;
-constexpr std::uint16_t policy_code = 1008;
-constexpr std::uint16_t superseded_code = 4001;
-constexpr std::uint16_t deleted_code = 4404;
-
-}  // namespace
+namespace close_code = codec::close_code;
 
 attachment::attachment(attachment_identity who, outbox_limits limits, std::uint64_t chance_seed, moment now)
     : who_(std::move(who)), outbox_(limits), chance_(chance_seed), renew_at_(now + renew_every) {}
@@ -28,27 +24,15 @@ std::optional<moment> attachment::next_wake() const {
   if (phase_ == phase::finished) return std::nullopt;
   std::optional<moment> next = close_by_;
   const auto consider = [&](moment at) { next = next ? std::min(*next, at) : at; };
+  if (const auto ack = acks_.next_wake(); ack && socket_open_) consider(*ack);
   if (!frames_lane_.under_way && !outbox_.empty() && !attach_again_) consider(frames_lane_.not_before);
   if (life_lane_.under_way) return next;
-  if (phase_ == phase::live && !attach_again_) {
+  if (!reading_is_over() && !attach_again_) {
     consider(std::max(renew_at_, life_lane_.not_before));
   } else if (attach_again_ || (outbox_.empty() && !frames_lane_.under_way)) {
     consider(life_lane_.not_before);
   }
   return next;
-}
-
-void attachment::on(input::frame_read& in, moment) {
-  if (phase_ != phase::live || std::holds_alternative<agent::ping>(in.event)) return;
-  if (outbox_.add(std::move(in.event))) ++merged_;
-}
-
-void attachment::on(const input::bad_frame& in, moment now) {
-  if (phase_ != phase::live) return;
-  effects_.push_back(effect::complain{"bad_frame", in.message});
-  if (!bad_frames_.count(now)) return;
-  close(policy_code, "too many frames that cannot be read");
-  begin_ending(ending::misbehaved, now);
 }
 
 void attachment::on(const input::answered& in, moment now) {
@@ -85,18 +69,27 @@ void attachment::on(const input::command_settled& in, moment) {
   }
 }
 
+void attachment::on(const input::ack_settled& in, moment now) {
+  acks_.settled(in.written, now);
+}
+
 void attachment::on(const input::socket_ended&, moment now) {
   socket_open_ = false;
   close_by_.reset();
   begin_ending(ending::socket_gone, now);
 }
 
-void attachment::on(const input::drain&, moment now) {
-  begin_ending(ending::going_away, now);
+/// Its close frame is the agent's cue to come again elsewhere; what it says until it has read that is still heard,
+/// since a stock agent says nothing twice.
+void attachment::on(const input::drain&, moment) {
+  if (phase_ != phase::live) return;
+  phase_ = phase::leaving;
+  ending_ = ending::going_away;
+  close(close_code::going_away, "the server is going away", true);
 }
 
-void attachment::on(const input::drain_over&, moment) {
-  if (socket_open_) close(going_away_code, "the server is going away");
+void attachment::on(const input::drain_over&, moment now) {
+  if (phase_ == phase::leaving) begin_ending(ending::going_away, now);
 }
 
 void attachment::on(const input::wire_restored&, moment now) {
@@ -154,6 +147,7 @@ void attachment::on_hand_over_reply(const hand_over_result& result, moment now) 
       if (fits) effects_.push_back(effect::frame_refused{result.number, result.code});
       break;
   }
+  if (outbox_.acknowledged_agent_seq() > acks_.committed()) acks_.owe(outbox_.acknowledged_agent_seq());
   if (outbox_.acknowledged() > before) {
     attempt_ = 1;
     return succeeded(state, now);
@@ -166,9 +160,9 @@ void attachment::on_hand_over_reply(const hand_over_result& result, moment now) 
 
 void attachment::on_life_reply(const reply& what, moment now) {
   if (const auto* refusal = std::get_if<attach_refused>(&what)) {
-    close(refusal->status == 404   ? deleted_code
-          : refusal->status == 409 ? superseded_code
-                                   : policy_code,
+    close(refusal->status == 404   ? close_code::not_found
+          : refusal->status == 409 ? close_code::superseded
+                                   : close_code::policy,
           refusal->code);
     return finish("attach refused");
   }
@@ -180,6 +174,7 @@ void attachment::on_life_reply(const reply& what, moment now) {
   switch (asked_) {
     case life_question::attach:
       attach_again_ = false;
+      lost_again(std::get<attached>(what).agent_seq);
       break;
     case life_question::renewal:
       if (!answer->known && phase_ == phase::live) unknown_to_owner(now);
@@ -201,16 +196,17 @@ void attachment::unknown_to_owner(moment now) {
 
 void attachment::begin_ending(ending why, moment now) {
   if (phase_ == phase::finished) return;
-  const bool was_live = std::exchange(phase_, phase::draining) == phase::live;
-  if (was_live || why == ending::superseded) ending_ = why;
+  const auto before = std::exchange(phase_, phase::draining);
+  if (before == phase::live || why == ending::superseded) ending_ = why;
   attach_again_ = false;
-  if (was_live) life_lane_.not_before = std::min(life_lane_.not_before, now);
+  if (before != phase::draining) life_lane_.not_before = std::min(life_lane_.not_before, now);
   if (ending_ == ending::superseded && socket_open_ && !close_by_) close_by_ = now + supersede_grace;
 }
 
 void attachment::go_on(moment now) {
   if (phase_ == phase::finished) return;
-  if (close_by_ && now >= *close_by_) close(superseded_code, "a newer connection of this session took over");
+  acknowledge_agent(now);
+  if (close_by_ && now >= *close_by_) close(close_code::superseded, "a newer connection of this session took over");
   if (!frames_lane_.under_way && !outbox_.empty() && !attach_again_ && now >= frames_lane_.not_before) ask_frames();
   if (!life_lane_.under_way && now >= life_lane_.not_before) ask_life(now);
 }
@@ -232,11 +228,10 @@ void attachment::ask_life(moment now) {
     effects_.push_back(effect::ask_owner{lane::life, std::move(request)});
   };
   if (attach_again_) {
-    ask(life_question::attach, attach{who_.session, who_.attachment, who_.bridge, who_.token_hash, std::nullopt});
-  } else if (phase_ == phase::live) {
+    ask(life_question::attach, attach{who_.session, who_.attachment, who_.bridge, who_.token_hash, who_.instance});
+  } else if (!reading_is_over()) {
     if (now >= renew_at_) ask(life_question::renewal, renew{who_.session, who_.attachment, who_.bridge});
   } else if (outbox_.empty() && !frames_lane_.under_way) {
-    if (ending_ == ending::going_away) close(going_away_code, "the server is going away");
     if (ending_ == ending::superseded) {
       ask(life_question::end, seal{who_.session, who_.attachment, outbox_.last_number()});
     } else {
@@ -245,17 +240,20 @@ void attachment::ask_life(moment now) {
   }
 }
 
-void attachment::close(std::uint16_t code, std::string reason) {
+void attachment::close(std::uint16_t code, std::string reason, bool hear_out) {
   close_by_.reset();
-  if (std::exchange(socket_open_, false)) effects_.push_back(effect::close_socket{code, std::move(reason)});
+  if (!std::exchange(socket_open_, false)) return;
+  if (const auto last = acks_.take_last()) effects_.push_back(effect::acknowledge{*last});
+  effects_.push_back(effect::close_socket{code, std::move(reason), hear_out});
 }
 
 void attachment::finish(std::string_view why) {
   if (phase_ == phase::finished) return;
-  if (ending_ == ending::superseded) close(superseded_code, "a newer connection of this session took over");
-  close(going_away_code, "");
+  if (ending_ == ending::superseded) close(close_code::superseded, "a newer connection of this session took over");
+  close(close_code::going_away, "");
   phase_ = phase::finished;
-  effects_.push_back(effect::finished{why, outbox_.frames()});
+  // What a v2 agent has no ack of, it says again.
+  effects_.push_back(effect::finished{why, numbers_ ? 0 : outbox_.frames()});
   outbox_.drop_all();
 }
 

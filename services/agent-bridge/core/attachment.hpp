@@ -1,111 +1,26 @@
 #pragma once
 // One life of an agent socket as the bridge sees it: frames in, numbered hand-overs out until they are committed,
-// commands written once, renewals, and an orderly end (design 3.9, 3.10, 5.5, 6.2, 6.3). Pure: inputs and time in,
-// effects out, which the shell carries out in order.
+// commands written once, renewals, and an orderly end (design 3.9, 3.10, 5.5, 6.2, 6.3). For a v2 agent also: where it
+// goes on, which of its frames are new, and how far it is committed. Pure: inputs and time in, effects out, which the
+// shell carries out in order.
 
 #include <chrono>
-#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <variant>
-#include <vector>
 
-#include "common/base/id.hpp"
 #include "common/base/ulid.hpp"
-#include "common/model/bridge_order.hpp"
-#include "common/model/reply.hpp"
-#include "common/model/request.hpp"
+#include "services/agent-bridge/core/ack_pacer.hpp"
+#include "services/agent-bridge/core/agent_numbers.hpp"
+#include "services/agent-bridge/core/attachment_messages.hpp"
 #include "services/agent-bridge/core/bad_frame_meter.hpp"
 #include "services/agent-bridge/core/command_ledger.hpp"
 #include "services/agent-bridge/core/outbox.hpp"
-#include "services/agent-bridge/core/retry.hpp"
 
 namespace throughline::agent_bridge {
 
-using moment = std::chrono::steady_clock::time_point;
-
-/// Hand-overs, and everything else an attachment asks of its owner: at most one of each is under way.
-enum class lane { frames, life };
-
-namespace input {
-struct frame_read {
-  agent_event event;
-};
-struct bad_frame {
-  std::string message;  ///< what is wrong with it, for the agent
-};
-struct answered {
-  lane which = lane::frames;
-  reply what;
-};
-struct unanswered {
-  lane which = lane::frames;
-  send_failure why = send_failure::timeout;
-};
-struct ordered {
-  ticket asked = 0;
-  bridge_order what;
-};
-struct command_settled {
-  command_id command;
-  bool written = false;
-};
-struct socket_ended {};   ///< whoever ended it
-struct drain {};          ///< this process goes away
-struct drain_over {};     ///< and waits no longer: the socket closes with what is not handed over
-struct wire_restored {};  ///< NATS is there again: no more waiting
-struct tick {};           ///< `next_wake` has come
-}  // namespace input
-
-using attachment_input = std::variant<input::frame_read, input::bad_frame, input::answered, input::unanswered,
-                                      input::ordered, input::command_settled, input::socket_ended, input::drain,
-                                      input::drain_over, input::wire_restored, input::tick>;
-
-namespace effect {
-struct ask_owner {  ///< answer with `answered` or `unanswered` of this lane
-  lane which = lane::frames;
-  session_request request;
-};
-struct write_command {  ///< then `command_settled`
-  command_id command;
-  agent_command body;
-};
-struct answer_order {
-  ticket asked = 0;
-  order_outcome outcome = order_outcome::written;
-};
-struct complain {  ///< an error frame to the agent
-  std::string code;
-  std::string message;
-};
-struct close_socket {
-  std::uint16_t code = 1000;
-  std::string reason;
-};
-struct frame_refused {  ///< the owner consumed a frame without applying it
-  std::uint64_t number = 0;
-  std::string code;
-};
-struct finished {  ///< nothing is left to do; the last effect of an attachment
-  std::string_view why;
-  std::size_t frames_lost = 0;  ///< not committed, and nobody takes them
-};
-}  // namespace effect
-
-using attachment_effect = std::variant<effect::ask_owner, effect::write_command, effect::answer_order, effect::complain,
-                                       effect::close_socket, effect::frame_refused, effect::finished>;
-using attachment_effects = std::vector<attachment_effect>;
-
-struct attachment_identity {
-  session_id session;
-  attachment_id attachment;
-  bridge_id bridge;
-  std::string token_hash;
-};
-
-/// Made when the attach is committed.
+/// Made before the attach is asked for; lives until nothing of it is left to do.
 class attachment {
  public:
   static constexpr std::chrono::seconds renew_every{5};
@@ -117,8 +32,8 @@ class attachment {
   attachment_effects apply(attachment_input what, moment now);
 
   /// The shell reads the socket only while this holds: there is room, and what it says still counts.
-  bool wants_frames() const { return phase_ == phase::live && !outbox_.full(); }
-  bool reading_is_over() const { return phase_ != phase::live; }
+  bool wants_frames() const { return !reading_is_over() && !outbox_.full(); }
+  bool reading_is_over() const { return phase_ != phase::live && phase_ != phase::leaving; }
   bool is_finished() const { return phase_ == phase::finished; }
   std::optional<moment> next_wake() const;
   const attachment_identity& identity() const { return who_; }
@@ -126,7 +41,8 @@ class attachment {
   std::uint64_t frames_merged() const { return merged_; }
 
  private:
-  enum class phase { live, draining, finished };
+  /// `leaving`: the agent was told to go and is heard until it does; `draining`: no more is read.
+  enum class phase { live, leaving, draining, finished };
   enum class ending { superseded, going_away, ordered, misbehaved, socket_gone };
   enum class life_question { renewal, attach, end };
   struct lane_state {
@@ -135,12 +51,15 @@ class attachment {
     moment not_before{};
   };
 
+  void on(const input::attach_committed& in, moment now);
   void on(input::frame_read& in, moment now);
+  void on(const input::frame_ignored& in, moment now);
   void on(const input::bad_frame& in, moment now);
   void on(const input::answered& in, moment now);
   void on(const input::unanswered& in, moment now);
   void on(const input::ordered& in, moment now);
   void on(const input::command_settled& in, moment now);
+  void on(const input::ack_settled& in, moment now);
   void on(const input::socket_ended& in, moment now);
   void on(const input::drain& in, moment now);
   void on(const input::drain_over& in, moment now);
@@ -154,11 +73,16 @@ class attachment {
   void on_life_reply(const reply& what, moment now);
   void unknown_to_owner(moment now);
 
+  bool is_new(std::optional<std::uint64_t> agent_seq, moment now);
+  void complain(std::string message, moment now);
+  void lost_again(std::uint64_t committed);
+  void acknowledge_agent(moment now);
+
   void begin_ending(ending why, moment now);
   void go_on(moment now);
   void ask_life(moment now);
   void ask_frames();
-  void close(std::uint16_t code, std::string reason);
+  void close(std::uint16_t code, std::string reason, bool hear_out = false);
   void finish(std::string_view why);
   lane_state& state_of(lane which) { return which == lane::frames ? frames_lane_ : life_lane_; }
   void defer(lane_state& which, millis delay, moment now);
@@ -168,6 +92,8 @@ class attachment {
   outbox outbox_;
   command_ledger ledger_;
   bad_frame_meter bad_frames_;
+  std::optional<agent_numbers> numbers_;  ///< of a v2 agent
+  ack_pacer acks_;
   id_source chance_;
   phase phase_ = phase::live;
   ending ending_ = ending::socket_gone;

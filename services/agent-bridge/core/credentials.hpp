@@ -1,9 +1,13 @@
 #pragma once
-// What an agent presents (design 5.2). Pure.
+// What an agent presents (design 5.2, 5.5). Pure.
 
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+
+#include "common/base/id.hpp"
+#include "common/base/utf.hpp"
 
 namespace throughline::agent_bridge {
 
@@ -18,6 +22,14 @@ inline std::optional<std::string> agent_token(std::string_view authorization) {
   const bool shaped = token.starts_with(prefix) && token.size() > prefix.size() && token.size() <= 256 &&
                       token.find_first_not_of(allowed) == std::string_view::npos;
   return shaped ? std::optional(std::string(token)) : std::nullopt;
+}
+
+/// What a v2 agent calls this life of its process, as it is kept. Empty for a name that is none: not UTF-8, more than
+/// 256 bytes, or nothing left of it when it is sanitised.
+inline std::optional<std::string> agent_instance(std::string name) {
+  if (name.size() > outside_id_bytes_max || !is_utf8(name)) return std::nullopt;
+  sanitise(name);
+  return name.empty() ? std::nullopt : std::optional(std::move(name));
 }
 
 }  // namespace throughline::agent_bridge

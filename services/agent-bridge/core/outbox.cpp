@@ -48,22 +48,32 @@ void outbox::account(frame& of) {
   bytes_ += of.cost;
 }
 
-bool outbox::add(agent_event event) {
+bool outbox::add(agent_event event, std::uint64_t agent_seq) {
   auto* message = std::get_if<agent::message_added>(&event);
-  if (message && merge(*message)) return true;
+  if (message && merge(*message, agent_seq)) return true;
   close_open();
   const bool is_message = message != nullptr;
-  frames_.push_back({.what = {.number = ++last_number_, .event = std::move(event)}});
+  frames_.push_back({.what = {.number = ++last_number_, .event = std::move(event), .agent_seq = agent_seq}});
   account(frames_.back());
   open_ = is_message;
   return false;
 }
 
-bool outbox::merge(agent::message_added& update) {
+void outbox::add_number(std::uint64_t agent_seq) {
+  if (frames_.empty() || frames_.back().what.number <= sent_) {
+    close_open();
+    frames_.push_back({.what = {.number = ++last_number_, .event = {}, .agent_seq = 0}});
+    account(frames_.back());
+  }
+  frames_.back().what.agent_seq = agent_seq;
+}
+
+bool outbox::merge(agent::message_added& update, std::uint64_t agent_seq) {
   if (!open_) return false;
   auto& newest = std::get<agent::message_added>(*frames_.back().what.event);
   if (!same_entry(newest, update)) return false;
   newest.content = std::move(update.content);
+  frames_.back().what.agent_seq = agent_seq;
   account(frames_.back());
   return true;
 }
@@ -137,7 +147,9 @@ bool outbox::acknowledge(std::uint64_t number) {
   if (number < acknowledged_ || number > sent_) return false;
   acknowledged_ = number;
   while (!frames_.empty() && frames_.front().what.number <= number) {
-    bytes_ -= frames_.front().cost;
+    const auto& oldest = frames_.front();
+    acknowledged_agent_seq_ = std::max(acknowledged_agent_seq_, oldest.what.agent_seq);
+    bytes_ -= oldest.cost;
     frames_.pop_front();
   }
   return true;

@@ -34,7 +34,10 @@ class outbox {
   explicit outbox(outbox_limits limits = {}) : limits_(limits) {}
 
   /// Takes an event as decoded (content whole). True when it replaced the open frame instead of getting a number.
-  bool add(agent_event event);
+  /// `agent_seq`: a v2 agent's own number of it.
+  bool add(agent_event event, std::uint64_t agent_seq = 0);
+  /// A frame of a v2 agent that has no effect: its number goes with the newest frame, if that was never sent.
+  void add_number(std::uint64_t agent_seq);
 
   bool full() const { return bytes_ >= limits_.bytes_max || frames_.size() >= limits_.frames_max; }
   bool empty() const { return frames_.empty(); }
@@ -42,6 +45,7 @@ class outbox {
   std::size_t frames() const { return frames_.size(); }
   std::size_t base_bytes() const { return base_bytes_; }
   std::uint64_t acknowledged() const { return acknowledged_; }
+  std::uint64_t acknowledged_agent_seq() const { return acknowledged_agent_seq_; }  ///< 0: none of this outbox
   std::uint64_t sent() const { return sent_; }                ///< the highest number ever in a batch
   std::uint64_t last_number() const { return last_number_; }  ///< the highest given
 
@@ -72,7 +76,7 @@ class outbox {
     std::list<entry_key>::iterator used;
   };
 
-  bool merge(agent::message_added& update);
+  bool merge(agent::message_added& update, std::uint64_t agent_seq);
   void close_open();
   void keep_base(const entry_key& key, frame& of, std::string content, std::uint64_t hash);
   void erase_base(const entry_key& key);
@@ -88,6 +92,7 @@ class outbox {
   std::uint64_t acknowledged_ = 0;
   std::uint64_t sent_ = 0;
   std::uint64_t last_number_ = 0;
+  std::uint64_t acknowledged_agent_seq_ = 0;
   std::map<entry_key, base> bases_;
   std::list<entry_key> order_;  ///< of use, oldest first
   std::size_t base_bytes_ = 0;

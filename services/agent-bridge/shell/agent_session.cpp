@@ -8,8 +8,9 @@ namespace throughline::agent_bridge {
 namespace {
 
 using steady = std::chrono::steady_clock;
-/// For one attempt. An owner that died without a word is asked again after it, its successor then in place or not.
-constexpr millis ask_timeout{2'000};
+/// For one attempt. What an owner had been asked when it died is asked again after it: with a spare replica the session
+/// goes on within 2 s.
+constexpr millis ask_timeout{1'500};
 /// Orders that wait for an answer; the owner has few commands out at a time.
 constexpr std::size_t orders_max = 1024;
 
@@ -48,10 +49,13 @@ agent_session::~agent_session() {
   with_.counts.outbox_bytes(-static_cast<std::ptrdiff_t>(accounted_bytes_));
 }
 
-void agent_session::attach_committed() {
+void agent_session::attach_committed(std::uint64_t epoch, std::uint64_t agent_seq) {
   committed_ = true;
-  ops::log::info("attached", {{"session", identity().session}, {"attachment", identity().attachment}});
-  arm();
+  ops::log::info("attached", {{"session", identity().session},
+                              {"attachment", identity().attachment},
+                              {"version", identity().instance ? 2 : 1},
+                              {"agent_seq", agent_seq}});
+  apply(input::attach_committed{epoch, agent_seq});
 }
 
 boost::asio::awaitable<void> agent_session::run(std::shared_ptr<io::websocket> socket) {
@@ -59,8 +63,9 @@ boost::asio::awaitable<void> agent_session::run(std::shared_ptr<io::websocket> s
   socket_ = socket;
   with_.counts.socket_opened();
   socket->on_ended([self](io::socket_end how) { self->socket_ended(how); });
+  if (!first_words_.empty()) send(std::exchange(first_words_, {}));
   for (auto& [command, text] : std::exchange(unwritten_, {})) write(command, text);
-  if (close_on_open_) socket->close(close_on_open_->code, close_on_open_->reason);
+  if (close_on_open_) close(*close_on_open_);
   while (!core_.reading_is_over() && !socket_over_) {
     if (!core_.wants_frames()) {
       co_await stirred_.wait();
@@ -75,7 +80,6 @@ boost::asio::awaitable<void> agent_session::run(std::shared_ptr<io::websocket> s
 
 void agent_session::take(const io::socket_frame& frame) {
   if (core_.reading_is_over()) return;
-  last_read_ = steady::now();
   with_.counts.frame_read(frame.data.size());
   if (!frame.text) {
     with_.counts.frame_unreadable();
@@ -84,10 +88,14 @@ void agent_session::take(const io::socket_frame& frame) {
   auto decoded = codec::decode_agent_frame(frame.data, with_.entry_bytes_max);
   if (!decoded) {
     with_.counts.frame_unreadable();
-    return apply(input::bad_frame{decoded.error().message});
+    const auto number = identity().instance ? codec::agent_seq_of(frame.data) : std::nullopt;
+    return apply(input::bad_frame{decoded.error().message, number});
   }
-  if (auto* event = std::get_if<agent_event>(&decoded->what)) return apply(input::frame_read{std::move(*event)});
+  if (auto* event = std::get_if<agent_event>(&decoded->what)) {
+    return apply(input::frame_read{std::move(*event), decoded->seq});
+  }
   with_.counts.event_unknown();
+  apply(input::frame_ignored{decoded->seq});
 }
 
 void agent_session::socket_ended(io::socket_end how) {
@@ -128,7 +136,8 @@ void agent_session::apply(attachment_input what) {
 void agent_session::perform(effect::ask_owner& e) {
   const auto started = steady::now();
   asked_[static_cast<std::size_t>(e.which)] = with_.owner.ask(
-      e.request, ask_timeout, [weak = weak_from_this(), which = e.which, started](owner_link::outcome<reply> answer) {
+      e.request, ask_timeout,
+      [weak = weak_from_this(), which = e.which, started](owner_link::outcome<codec::reply_message> answer) {
         const auto self = weak.lock();
         if (!self) return;
         if (!answer) {
@@ -136,8 +145,23 @@ void agent_session::perform(effect::ask_owner& e) {
           return self->apply(input::unanswered{which, answer.error()});
         }
         if (which == lane::frames) self->with_.counts.handed_over(steady::now() - started);
-        self->apply(input::answered{which, std::move(*answer)});
+        self->apply(input::answered{which, std::move(answer->what)});
       });
+}
+
+void agent_session::perform(effect::resume& e) {
+  first_words_ = codec::encode_resume(e.last);
+}
+
+void agent_session::perform(effect::acknowledge& e) {
+  with_.counts.acknowledged();
+  const auto settle = [weak = weak_from_this()](bool written) {
+    if (const auto self = weak.lock()) self->apply(input::ack_settled{written});
+  };
+  const auto text = std::make_shared<const std::string>(codec::encode_agent_ack(e.agent_seq));
+  if (!socket_ || socket_->send(text, settle) != io::send_verdict::queued) {
+    with_.loop.post([settle] { settle(false); });
+  }
 }
 
 void agent_session::perform(effect::write_command& e) {
@@ -172,18 +196,34 @@ void agent_session::perform(effect::answer_order& e) {
 }
 
 void agent_session::perform(effect::complain& e) {
-  if (!socket_) return;
-  const auto text = std::make_shared<const std::string>(codec::encode_agent_error(e.code, e.message));
-  // An agent that does not read its complaints goes without.
-  (void)socket_->send(text);
+  send(codec::encode_agent_error(e.code, e.message));
+}
+
+/// An agent that does not read goes without.
+void agent_session::send(std::string text) {
+  if (socket_) (void)socket_->send(std::make_shared<const std::string>(std::move(text)));
 }
 
 void agent_session::perform(effect::close_socket& e) {
   if (socket_) {
-    socket_->close(e.code, e.reason);
+    close(e);
   } else {
     close_on_open_ = e;
   }
+}
+
+void agent_session::close(const effect::close_socket& how) {
+  how.hear_out ? socket_->close_and_hear(how.code, how.reason) : socket_->close(how.code, how.reason);
+}
+
+void agent_session::perform(effect::frames_skipped& e) {
+  with_.counts.frames_skipped(e.count);
+  ops::log::warn("frames_skipped",
+                 {{"session", identity().session}, {"attachment", identity().attachment}, {"count", e.count}});
+}
+
+void agent_session::perform(effect::frame_repeated&) {
+  with_.counts.frame_repeated();
 }
 
 void agent_session::perform(effect::frame_refused& e) {

@@ -40,7 +40,8 @@ class agent_session : public std::enable_shared_from_this<agent_session> {
 
   const attachment_identity& identity() const { return core_.identity(); }
 
-  void attach_committed();
+  /// `agent_seq`: how far the instance is committed (v2).
+  void attach_committed(std::uint64_t epoch, std::uint64_t agent_seq);
   /// Serves the socket until it has ended.
   boost::asio::awaitable<void> run(std::shared_ptr<io::websocket> socket);
   /// There will be no socket, but there may be an attachment.
@@ -48,19 +49,24 @@ class agent_session : public std::enable_shared_from_this<agent_session> {
   void order(io::message asked, bridge_order what);
   void drain() { apply(input::drain{}); }
   void drain_over() { apply(input::drain_over{}); }
-  moment last_read() const { return last_read_; }  ///< when a frame of the agent was last read
   void wire_restored() { apply(input::wire_restored{}); }
 
  private:
   void apply(attachment_input what);
   void perform(effect::ask_owner& e);
+  void perform(effect::resume& e);
   void perform(effect::write_command& e);
+  void perform(effect::acknowledge& e);
   void perform(effect::answer_order& e);
   void perform(effect::complain& e);
   void perform(effect::close_socket& e);
   void perform(effect::frame_refused& e);
+  void perform(effect::frames_skipped& e);
+  void perform(effect::frame_repeated& e);
   void perform(effect::finished& e);
   void take(const io::socket_frame& frame);
+  void send(std::string text);
+  void close(const effect::close_socket& how);
   void write(const command_id& command, const std::shared_ptr<const std::string>& text);
   void settle_unwritten();
   void socket_ended(io::socket_end how);
@@ -72,7 +78,7 @@ class agent_session : public std::enable_shared_from_this<agent_session> {
   bool committed_ = false;
   std::shared_ptr<io::websocket> socket_;
   bool socket_over_ = false;
-  moment last_read_{};
+  std::string first_words_;                                                           ///< of a v2 socket
   std::vector<std::pair<command_id, std::shared_ptr<const std::string>>> unwritten_;  ///< until there is a socket
   std::optional<effect::close_socket> close_on_open_;
   std::array<io::request_handle, 2> asked_;

@@ -4,11 +4,10 @@
 #include <utility>
 #include <vector>
 
-#include "common/codec/digest.hpp"
 #include "common/codec/requests.hpp"
 #include "common/codec/subjects.hpp"
 #include "common/ops/log.hpp"
-#include "services/agent-bridge/core/credentials.hpp"
+#include "services/agent-bridge/core/drain_pace.hpp"
 
 namespace throughline::agent_bridge {
 namespace {
@@ -16,15 +15,11 @@ namespace {
 constexpr std::string_view sync_path = "/api/v1/external-agents/sync";
 /// From an upgrade request to its answer; agents come again by themselves (P-A12).
 constexpr std::chrono::seconds upgrade_budget{5};
-constexpr millis read_timeout{500};  // design 3.7
 constexpr millis attach_timeout{2'000};
-constexpr std::size_t upgrades_max = 4096;
+/// An agent that is one too many is told to come again after 1 s to so many, by chance.
+constexpr std::uint64_t retry_spread_s = 4;
 constexpr std::chrono::seconds ping_every{20};  // design 5.5
 constexpr std::chrono::seconds idle_max{45};
-/// In a drain: an agent that was silent for so long has been heard out; one that never stops is cut after
-/// `last_words_max`.
-constexpr std::chrono::milliseconds silence{50};
-constexpr std::chrono::seconds last_words_max{1};
 /// Commands waiting to be written to one agent.
 constexpr std::size_t socket_queue_bytes_max = std::size_t{16} << 20;
 constexpr std::size_t socket_queue_frames_max = 4096;
@@ -46,12 +41,6 @@ class counted {
   std::size_t& count_;
 };
 
-io::http_response unavailable(std::string_view why) {
-  auto response = io::http_response::failure(503, "unavailable", why);
-  response.headers.emplace_back("Retry-After", "1");
-  return response;
-}
-
 io::http_response refused(const attach_refused& how) {
   auto response = io::http_response::failure(how.status, how.code, "the agent cannot attach to this session");
   if (how.retry_after_s > 0) response.headers.emplace_back("Retry-After", std::to_string(how.retry_after_s));
@@ -66,6 +55,7 @@ bridge::bridge(io::event_loop& loop, io::nats_link& link, probe& counts, bridge_
       counts_(counts),
       settings_(settings),
       owner_(link),
+      door_(owner_, counts),
       ids_(system_entropy()),
       id_(make_id("brg_", unix_ms(), ids_)) {
   orders_ =
@@ -81,7 +71,11 @@ boost::asio::awaitable<io::http_result> bridge::serve(io::http_request& request)
 
 boost::asio::awaitable<io::upgrade_result> bridge::upgrade(io::http_request& request) {
   if (request.path != sync_path) co_return io::http_response::failure(404, "not_found", "there is nothing here");
-  if (upgrades_under_way_ >= upgrades_max) co_return unavailable("too many agents are connecting at once");
+  if (upgrades_under_way_ >= settings_.upgrades_max) {
+    counts_.upgrade_answered(503);
+    const auto after_s = 1 + static_cast<unsigned>(ids_.next() % retry_spread_s);
+    co_return unavailable("too many agents are connecting at once", after_s);
+  }
   const counted under_way(upgrades_under_way_);
   auto result = co_await admit_and_attach(request);
   const auto* response = std::get_if<io::http_response>(&result);
@@ -90,46 +84,12 @@ boost::asio::awaitable<io::upgrade_result> bridge::upgrade(io::http_request& req
 }
 
 boost::asio::awaitable<io::upgrade_result> bridge::admit_and_attach(io::http_request& request) {
+  if (draining_) co_return unavailable("this server is going away");
   const auto deadline = steady::now() + upgrade_budget;
-  auto admitted = co_await admit(request, deadline);
+  auto admitted = co_await door_.admit(request, deadline);
   if (auto* response = std::get_if<io::http_response>(&admitted)) co_return std::move(*response);
   if (draining_) co_return unavailable("this server is going away");
   co_return co_await attach_session(std::move(std::get<admission>(admitted)), deadline);
-}
-
-boost::asio::awaitable<std::variant<io::http_response, bridge::admission>> bridge::admit(io::http_request& request,
-                                                                                         steady::time_point deadline) {
-  using io::http_response;
-  if (draining_) co_return unavailable("this server is going away");
-  const auto token = agent_token(request.header("Authorization"));
-  if (!token) co_return http_response::failure(401, "unauthorized", "an agent token of the session is needed");
-  const auto hash = codec::sha256_hex(*token);
-  const auto owner = co_await find_token(hash, deadline);
-  if (!owner) co_return unavailable("the session service does not answer");
-  if (owner->empty()) co_return http_response::failure(401, "unauthorized", "this agent token is not valid");
-  auto wanted = request.parameter("session_id").value_or("");
-  if (wanted.empty()) wanted = request.parameter("agent_id").value_or("");
-  if (wanted.empty()) co_return http_response::failure(400, "session_id_missing", "session_id is needed");
-  if (wanted != *owner) co_return http_response::failure(404, "not_found", "there is no such session");
-  co_return admission{session_id(*owner), hash};
-}
-
-boost::asio::awaitable<std::optional<std::string>> bridge::find_token(std::string token_hash,
-                                                                      steady::time_point deadline) {
-  const read_request question = find_agent_token{std::move(token_hash)};
-  for (unsigned failures = 0;;) {
-    const auto answer = co_await owner_.read(question, read_timeout);
-    if (answer) {
-      if (const auto* found = std::get_if<owner_reading>(&*answer)) {
-        co_return found->found ? found->owner : std::string();
-      }
-    }
-    const auto why = answer ? send_failure::unusable : answer.error();
-    counts_.retried(why);
-    const auto pause = retry_delay(why, ++failures, ids_.next());
-    if (steady::now() + pause >= deadline) co_return std::nullopt;
-    co_await io::sleep_for(pause);
-  }
 }
 
 boost::asio::awaitable<io::upgrade_result> bridge::attach_session(admission who, steady::time_point deadline) {
@@ -137,15 +97,15 @@ boost::asio::awaitable<io::upgrade_result> bridge::attach_session(admission who,
   const auto session = std::make_shared<agent_session>(
       agent_session::environment{loop_, owner_, counts_, settings_.entry_bytes_max,
                                  [this](const attachment_id& ended) { sessions_.erase(ended); }},
-      attachment_identity{who.session, attachment, id_, who.token_hash});
+      attachment_identity{who.session, attachment, id_, who.token_hash, who.instance});
   sessions_.emplace(attachment, session);
-  const session_request request = attach{who.session, attachment, id_, who.token_hash, std::nullopt};
+  const session_request request = attach{who.session, attachment, id_, who.token_hash, who.instance};
   bool may_be_attached = false;
   for (unsigned failures = 0;;) {
     const auto answer = co_await owner_.ask(request, attach_timeout);
     if (answer) {
-      if (std::holds_alternative<attached>(*answer)) co_return grant(session);
-      if (const auto* refusal = std::get_if<attach_refused>(&*answer)) {
+      if (const auto* done = std::get_if<attached>(&answer->what)) co_return grant(session, answer->epoch, *done);
+      if (const auto* refusal = std::get_if<attach_refused>(&answer->what)) {
         sessions_.erase(attachment);
         co_return refused(*refusal);
       }
@@ -165,10 +125,11 @@ boost::asio::awaitable<io::upgrade_result> bridge::attach_session(admission who,
   co_return unavailable("the session service does not answer");
 }
 
-io::upgrade_result bridge::grant(const std::shared_ptr<agent_session>& session) {
-  session->attach_committed();
+io::upgrade_result bridge::grant(const std::shared_ptr<agent_session>& session, std::uint64_t epoch,
+                                 const attached& how) {
+  session->attach_committed(epoch, how.agent_seq);
   if (draining_) session->drain();
-  return io::accept_socket{.subprotocol = {},
+  return io::accept_socket{.subprotocol = session->identity().instance ? std::string(v2_protocol) : std::string(),
                            .limits = {.message_bytes_max = settings_.frame_bytes_max,
                                       .queue_bytes_max = socket_queue_bytes_max,
                                       .queue_frames_max = socket_queue_frames_max,
@@ -208,29 +169,18 @@ void bridge::wire_restored() {
 boost::asio::awaitable<bool> bridge::drain(steady::time_point deadline) {
   draining_ = true;
   ops::log::info("draining", {{"attachments", sessions_.size()}});
-  co_await drain_when_silent(steady::now() +
-                             std::min<steady::duration>(last_words_max, (deadline - steady::now()) / 4));
-  // Without an owner nothing can be handed over; an agent is still told to come again elsewhere.
-  const auto last_call = deadline - (deadline - steady::now()) / 4;
-  co_await wait_finished(last_call);
+  const auto began = steady::now();
+  const auto time = std::chrono::duration_cast<std::chrono::microseconds>(deadline - began);
+  const auto leaving = all_sessions();
+  for (std::size_t i = 0; i < leaving.size(); ++i) {
+    const auto wait = began + leaves_after(i, leaving.size(), time) - steady::now();
+    if (wait > wait.zero()) co_await io::sleep_for(wait);
+    leaving[i]->drain();
+  }
+  co_await wait_finished(deadline - time / 4);
   for (const auto& session : all_sessions()) session->drain_over();
   co_await wait_finished(deadline);
   co_return sessions_.empty();
-}
-
-/// What has arrived is read first: a stock agent never says it again.
-boost::asio::awaitable<void> bridge::drain_when_silent(steady::time_point until) {
-  const auto since = steady::now();
-  auto talking = all_sessions();
-  while (!talking.empty()) {
-    co_await io::sleep_for(std::chrono::milliseconds(10));
-    const auto now = steady::now();
-    std::erase_if(talking, [&](const auto& session) {
-      if (now < until && now - std::max(since, session->last_read()) < silence) return false;
-      session->drain();
-      return true;
-    });
-  }
 }
 
 boost::asio::awaitable<void> bridge::wait_finished(steady::time_point until) {

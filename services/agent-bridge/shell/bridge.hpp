@@ -18,6 +18,7 @@
 #include "common/io/net/event_loop.hpp"
 #include "common/io/net/http_server.hpp"
 #include "services/agent-bridge/shell/agent_session.hpp"
+#include "services/agent-bridge/shell/door.hpp"
 #include "services/agent-bridge/shell/owner_link.hpp"
 #include "services/agent-bridge/shell/probe.hpp"
 
@@ -26,6 +27,7 @@ namespace throughline::agent_bridge {
 struct bridge_settings {
   std::size_t frame_bytes_max = std::size_t{64} << 20;
   std::size_t entry_bytes_max = std::size_t{8} << 20;
+  std::size_t upgrades_max = 512;  ///< under way at once; then 503
 };
 
 class bridge final : public io::request_handler {
@@ -37,28 +39,19 @@ class bridge final : public io::request_handler {
   boost::asio::awaitable<io::upgrade_result> upgrade(io::http_request& request) override;
 
   void wire_restored();  ///< NATS is there again
-  /// Refuses new agents, hears out the others, hands over what was read, closes with 1001 and detaches. True when all
-  /// was done by `deadline`; every socket is closed some time before it, what it said handed over or not.
+  /// Refuses new agents; tells the others to come again elsewhere (1001), one after the other, hears each until it has
+  /// read that, hands over what it said, and detaches. True when all was done by `deadline`.
   boost::asio::awaitable<bool> drain(std::chrono::steady_clock::time_point deadline);
   std::size_t attachments() const { return sessions_.size(); }
+  std::size_t upgrades_under_way() const { return upgrades_under_way_; }
 
  private:
   using steady = std::chrono::steady_clock;
-  struct admission {
-    session_id session;
-    std::string token_hash;
-  };
-
   boost::asio::awaitable<io::upgrade_result> admit_and_attach(io::http_request& request);
-  boost::asio::awaitable<std::variant<io::http_response, admission>> admit(io::http_request& request,
-                                                                           steady::time_point deadline);
-  /// The session a token is for; empty text: none; empty optional: nobody could say in time.
-  boost::asio::awaitable<std::optional<std::string>> find_token(std::string token_hash, steady::time_point deadline);
   boost::asio::awaitable<io::upgrade_result> attach_session(admission who, steady::time_point deadline);
-  io::upgrade_result grant(const std::shared_ptr<agent_session>& session);
+  io::upgrade_result grant(const std::shared_ptr<agent_session>& session, std::uint64_t epoch, const attached& how);
   void take_order(io::message asked);
   std::vector<std::shared_ptr<agent_session>> all_sessions() const;
-  boost::asio::awaitable<void> drain_when_silent(steady::time_point until);
   boost::asio::awaitable<void> wait_finished(steady::time_point until);
 
   io::event_loop& loop_;
@@ -66,6 +59,7 @@ class bridge final : public io::request_handler {
   probe& counts_;
   bridge_settings settings_;
   owner_link owner_;
+  door door_;
   id_source ids_;
   bridge_id id_;
   std::unordered_map<attachment_id, std::shared_ptr<agent_session>> sessions_;

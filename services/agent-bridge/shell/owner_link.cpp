@@ -1,6 +1,7 @@
 #include "services/agent-bridge/shell/owner_link.hpp"
 
-#include "common/codec/requests.hpp"
+#include <string>
+
 #include "common/codec/subjects.hpp"
 #include "common/io/nats/nats_asio.hpp"
 
@@ -17,21 +18,22 @@ send_failure failure_of(const error& e) {
 
 }  // namespace
 
-owner_link::outcome<reply> owner_link::reply_of(const result<io::message>& answer) {
+owner_link::outcome<codec::reply_message> owner_link::reply_of(const result<io::message>& answer) {
   if (!answer) return std::unexpected(failure_of(answer.error()));
   auto decoded = codec::decode_reply(answer->body);
-  if (!decoded || !epochs_.admit(decoded->epoch)) return std::unexpected(send_failure::unusable);
-  return std::move(decoded->what);
+  if (!decoded || !admit(decoded->epoch)) return std::unexpected(send_failure::unusable);
+  return std::move(*decoded);
 }
 
 io::request_handle owner_link::ask(const session_request& request, millis timeout,
-                                   std::function<void(outcome<reply>)> then) {
+                                   std::function<void(outcome<codec::reply_message>)> then) {
   return link_.request({.subject = codec::subject_of(request), .direct = {}}, {}, codec::encode(request, timeout),
                        timeout,
                        [this, then = std::move(then)](const result<io::message>& answer) { then(reply_of(answer)); });
 }
 
-boost::asio::awaitable<owner_link::outcome<reply>> owner_link::ask(const session_request& request, millis timeout) {
+boost::asio::awaitable<owner_link::outcome<codec::reply_message>> owner_link::ask(const session_request& request,
+                                                                                  millis timeout) {
   const auto answer = co_await io::request(link_, {.subject = codec::subject_of(request), .direct = {}}, {},
                                            codec::encode(request, timeout), timeout);
   co_return reply_of(answer);
@@ -42,8 +44,14 @@ boost::asio::awaitable<owner_link::outcome<reading>> owner_link::read(const read
                                            codec::encode(request, timeout), timeout);
   if (!answer) co_return std::unexpected(failure_of(answer.error()));
   auto decoded = codec::decode_reading(answer->body);
-  if (!decoded || !epochs_.admit(decoded->epoch)) co_return std::unexpected(send_failure::unusable);
+  if (!decoded || !admit(decoded->epoch)) co_return std::unexpected(send_failure::unusable);
   co_return std::move(decoded->what);
+}
+
+bool owner_link::admit(std::uint64_t epoch) {
+  if (epochs_.admit(epoch)) return true;
+  (void)link_.publish(std::string(codec::epoch_subject), {}, std::to_string(epochs_.highest()));
+  return false;
 }
 
 void owner_link::respond(const io::message& to, order_outcome outcome) {

@@ -8,6 +8,7 @@
 #include <boost/asio/awaitable.hpp>
 
 #include "common/base/instant.hpp"
+#include "common/codec/requests.hpp"
 #include "common/io/nats/nats_link.hpp"
 #include "common/model/bridge_order.hpp"
 #include "common/model/reply.hpp"
@@ -26,17 +27,17 @@ class owner_link {
 
   /// To the owner of the session's shard. `then` is called once, later, unless the handle ends first.
   [[nodiscard]] io::request_handle ask(const session_request& request, millis timeout,
-                                       std::function<void(outcome<reply>)> then);
-  boost::asio::awaitable<outcome<reply>> ask(const session_request& request, millis timeout);
+                                       std::function<void(outcome<codec::reply_message>)> then);
+  boost::asio::awaitable<outcome<codec::reply_message>> ask(const session_request& request, millis timeout);
   /// To any state-sync.
   boost::asio::awaitable<outcome<reading>> read(const read_request& request, millis timeout);
 
-  /// False for an order of an outdated state-sync, to be ignored.
-  bool admit(std::uint64_t epoch) { return epochs_.admit(epoch); }
+  /// False for what an outdated state-sync says, to be ignored; that one is told.
+  bool admit(std::uint64_t epoch);
   void respond(const io::message& to, order_outcome outcome);
 
  private:
-  outcome<reply> reply_of(const result<io::message>& answer);
+  outcome<codec::reply_message> reply_of(const result<io::message>& answer);
 
   io::nats_link& link_;
   epoch_gate epochs_;

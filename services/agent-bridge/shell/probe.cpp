@@ -24,6 +24,9 @@ probe::probe(ops::metrics_registry& m)
       unknown_events_(m.make_counter(named("unknown_events_total"), "Frames of an unknown event type")),
       merged_(m.make_counter(named("merged_frames_total"), "Frames replaced before they were sent")),
       refused_(m.make_counter(named("refused_frames_total"), "Frames the owner consumed without applying them")),
+      skipped_(m.make_counter(named("skipped_frames_total"), "Numbers of v2 agents that nobody will ever send: lost")),
+      repeated_(m.make_counter(named("repeated_frames_total"), "Frames of v2 agents that were said before: dropped")),
+      acks_(m.make_counter(named("acks_total"), "Acks written to v2 agents")),
       lost_(m.make_counter(named("lost_frames_total"), "Frames of ended attachments that nobody takes")),
       hand_over_seconds_(
           m.make_histogram(named("hand_over_seconds"), "From a hand-over to its answer", ops::latency_bounds())) {}

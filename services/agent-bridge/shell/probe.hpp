@@ -26,6 +26,9 @@ class probe {
   void handed_over(std::chrono::steady_clock::duration took) const;
   void retried(send_failure why);
   void frame_refused() const { refused_.add(); }
+  void frames_skipped(std::uint64_t n) const { skipped_.add(static_cast<double>(n)); }
+  void frame_repeated() const { repeated_.add(); }
+  void acknowledged() const { acks_.add(); }
   void frames_lost(std::size_t n) const { lost_.add(static_cast<double>(n)); }
   void order_answered(order_outcome outcome);
   void attachments(std::ptrdiff_t change) const { attachments_.add(static_cast<double>(change)); }
@@ -42,6 +45,9 @@ class probe {
   ops::counter unknown_events_;
   ops::counter merged_;
   ops::counter refused_;
+  ops::counter skipped_;
+  ops::counter repeated_;
+  ops::counter acks_;
   ops::counter lost_;
   ops::histogram hand_over_seconds_;
 };

@@ -96,8 +96,10 @@ answer_chunks followed_answer::event(const codec::answer_event& e) {
   progress_ = true;
   if (e.interaction != id_) return {};
   if (e.kind == event_kind::interaction_patch) {
-    return {
-        {.what = answer_chunk::kind::part, .at = e.at, .content = end_.take(e.patches), .patch_list = e.patch_list}};
+    answer_chunk part{.what = answer_chunk::kind::part, .at = e.at, .patch_list = e.patch_list};
+    if (end_.may_shorten(e.patches)) part.entry_count = e.patches.entry_count;
+    part.content = end_.take(e.patches);
+    return {std::move(part)};
   }
   begun_ = true;
   if (is_terminal(e.record->state)) return end(e.at, e.record);

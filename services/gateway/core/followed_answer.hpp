@@ -27,6 +27,8 @@ class text_end {
   /// one, and that is `text`.
   std::optional<std::string> take(const patch_set& set);
   bool is_known() const { return count_ && newest_; }
+  /// Whether the event may cut the list: no patch tells of an entry that is gone.
+  bool may_shorten(const patch_set& set) const { return !count_ || set.entry_count < *count_; }
 
  private:
   std::optional<std::size_t> count_;
@@ -52,6 +54,7 @@ struct answer_chunk {
   position at;
   std::optional<std::string> content;
   std::string patch_list;                     ///< JSON; empty: none
+  std::optional<std::size_t> entry_count;     ///< part: the list may have become shorter, and is cut to it
   std::shared_ptr<const interaction> record;  ///< finished
   error why;                                  ///< failed
 };

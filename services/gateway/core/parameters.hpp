@@ -29,6 +29,10 @@ struct page_sizes {
 };
 /// `per_page` above the most is the most; 0 or no number is an error.
 result<page_request> parse_page(parameter page, parameter per_page, page_sizes sizes);
+/// Of a page that weighs too much to be answered: what it holds is there in smaller pages.
+inline error page_too_large() {
+  return {"too_large", "this page holds more than 64 MiB: ask with a smaller per_page"};
+}
 /// `asc` (the default) or `desc`: true iff the newest come first.
 result<bool> parse_newest_first(parameter order);
 /// A flag: absent, `0` and `false` are false; present, `1` and `true` are true.

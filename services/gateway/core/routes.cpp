@@ -98,6 +98,35 @@ right right_needed(operation what) {
   return right::own;
 }
 
+bool may_be_put_off(operation what) {
+  switch (what) {
+    case operation::create_session:
+    case operation::rename_session:
+    case operation::delete_session:
+    case operation::post_message:
+    case operation::cancel:
+    case operation::mint_agent_token:
+    case operation::revoke_agent_tokens:
+    case operation::put_grant:
+    case operation::delete_grant:
+    case operation::issue_key:
+    case operation::revoke_key:
+      return false;
+    case operation::list_sessions:
+    case operation::read_session:
+    case operation::list_interactions:
+    case operation::read_interaction:
+    case operation::chat:
+    case operation::stream_answer:
+    case operation::read_events:
+    case operation::list_grants:
+    case operation::list_agents:
+    case operation::user_socket:
+      return true;
+  }
+  return true;
+}
+
 bool is_stream(operation what) {
   return what == operation::stream_answer;
 }
@@ -107,9 +136,12 @@ routing find_route(std::string_view method, std::span<const std::string> segment
   const auto below = segments.subspan(2);
   const auto asked = method == "HEAD" ? std::string_view("GET") : method;
   std::string allow;
+  std::string_view path;
   for (const auto& one : table) {
     route found{one.what, {}, {}};
-    if (!matches(one.pattern, below, found)) continue;
+    // A path is one pattern's, the first that it matches: `chat` is no session.
+    if ((!path.empty() && one.pattern != path) || !matches(one.pattern, below, found)) continue;
+    path = one.pattern;
     if (one.method == asked) return found;
     add_method(allow, one.method);
   }

@@ -37,6 +37,10 @@ enum class operation {
 /// A GET that goes on: a browser shows its token in the query there (design 5.2).
 bool is_stream(operation what);
 
+/// What an overloaded gateway refuses before anything has happened: reads, and what stays. A change costs it little, is
+/// decided elsewhere, and may be the cancel that ends the load.
+bool may_be_put_off(operation what);
+
 /// What one needs on the session the path names; `none` where it names none.
 right right_needed(operation what);
 

@@ -33,10 +33,12 @@ result<next_attempt> read_attempts::next(attempt_outcome became, millis after, m
   somebody_ = somebody_ || became != attempt_outcome::nobody;
   // A busy replica says so at once: the group may pick another one. Otherwise the two subjects take turns.
   if (became != attempt_outcome::busy) direct_ = !direct_;
+  if (became == attempt_outcome::unanswered) ++unanswered_;
   const auto wait = became == attempt_outcome::unanswered ? millis(0) : std::max(after, back_off(failures_));
   const auto left = (somebody_ ? deadline_ : std::min(deadline_, nobody_until_)) - now - wait;
   if (left >= shortest_attempt) {
-    return next_attempt{wait, std::min(direct_ ? direct_timeout : group_timeout, left), direct_};
+    const auto usual = direct_ ? direct_timeout : group_timeout;
+    return next_attempt{wait, std::min(usual * (1 << std::min(unanswered_ / 2, 3u)), left), direct_};
   }
   if (became == attempt_outcome::busy) return fail("busy", "too much is being read at the moment: try again");
   return fail("unavailable", "the sessions cannot be read at the moment: try again");

@@ -49,7 +49,8 @@ class mutation_attempts {
 inline constexpr mutation_attempts::patience cancel_patience{millis(20'000), millis(4'000)};
 
 /// A read goes to the queue group; not answered in 500 ms, it goes to the shard's own subject, since a frozen member of
-/// the group swallows its share. Errors: `busy`, `unavailable`.
+/// the group swallows its share. What both did not answer may be large, and is given twice the time. Errors: `busy`,
+/// `unavailable`.
 class read_attempts {
  public:
   static constexpr millis group_timeout{500};
@@ -68,6 +69,7 @@ class read_attempts {
   bool somebody_ = false;
   bool direct_ = false;
   unsigned failures_ = 0;
+  unsigned unanswered_ = 0;
 };
 
 }  // namespace throughline::gateway

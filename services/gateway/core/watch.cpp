@@ -186,9 +186,15 @@ void watch::head(position held_when_asked, const head_reading& reading, millis a
   auto step = splice_.head(held_when_asked, reading.head);
   seen_ = step.reset ? reading.head : std::max(seen_, reading.head);
   follow(std::move(step), now, out);
+  found_ = found_head{reading.head, asked_at};
+  verify(now, out);
+}
+
+/// A head that was found counts once everything up to it is here: at once, or when what is on its way has come.
+void watch::verify(millis now, watch_effects& out) {
   const auto held = splice_.held();
-  if (reading.head.epoch != held.epoch || reading.head.seq > held.seq) return;
-  verified_at_ = std::max(verified_at_, asked_at);
+  if (!found_ || found_->at.epoch != held.epoch || found_->at.seq > held.seq) return;
+  verified_at_ = std::max(verified_at_, std::exchange(found_, std::nullopt)->asked_at);
   beat(now, out);
 }
 
@@ -231,6 +237,7 @@ void watch::follow(replay::step step, millis now, watch_effects& out) {
     const auto due = look_again_ ? look_again_->due : now + look_again_after;
     look_again_ = look{look_again_ ? std::max(look_again_->at, *step.look_again) : *step.look_again, due};
   }
+  verify(now, out);
 }
 
 /// Nothing given so far counts any more (G2 and G3: all or nothing).

@@ -163,6 +163,7 @@ class watch {
   void forward(replay::live_event event, watch_effects& out);
   void ask_resume(watch_effects& out);
   void serve_awaiting(millis now, watch_effects& out);
+  void verify(millis now, watch_effects& out);
   void beat(millis now, watch_effects& out);
 
   replay::splice splice_;
@@ -184,6 +185,11 @@ class watch {
   std::uint64_t range_ticket_ = 0;
   std::uint64_t resume_ticket_ = 0;
   std::optional<position> resuming_from_;
+  struct found_head {
+    position at;
+    millis asked_at;
+  };
+  std::optional<found_head> found_;  ///< of the last head check, until everything up to it is here
   millis next_heartbeat_{0};
   millis next_laggard_state_{0};
   bool gone_ = false;

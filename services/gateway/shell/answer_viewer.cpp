@@ -7,6 +7,7 @@
 #include "common/codec/parse.hpp"
 #include "services/gateway/core/access.hpp"
 #include "services/gateway/shell/event_lines.hpp"
+#include "services/gateway/shell/steady.hpp"
 
 namespace throughline::gateway {
 
@@ -19,6 +20,8 @@ constexpr millis read_budget{4'000};
 /// What is read of the events before a resumed position: mostly one of them names the newest entry's length.
 constexpr std::uint64_t first_look_back = 64;
 constexpr std::size_t fold_bytes_max = std::size_t{8} << 20;
+/// For all of them together. What is not known by then is not said: the patches are authoritative.
+constexpr millis fold_patience{8'000};
 
 error no_such_interaction() {
   return {"not_found", "There is no such interaction."};
@@ -110,7 +113,9 @@ asio::awaitable<result<text_end>> answer_viewer::text_end_at(position at) {
 }
 
 asio::awaitable<result<text_end>> answer_viewer::fold(position from, position to, text_end start) {
+  const auto until = steady_now() + fold_patience;
   while (from.seq < to.seq) {
+    if (steady_now() >= until) co_return text_end::unknown();
     read_events what{.session = session(), .since = from, .limit = to.seq - from.seq, .bytes_max = fold_bytes_max};
     what.limit = std::min<std::uint64_t>(what.limit, watch::resume_events_max);
     const auto got = co_await state_sync_.read_as<session_reading>(std::move(what), read_budget);

@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "services/gateway/core/drain_pace.hpp"
+#include "services/gateway/shell/failures.hpp"
 #include "services/gateway/shell/steady.hpp"
 
 namespace throughline::gateway {
@@ -17,8 +19,6 @@ constexpr millis keep_alive_every{15'000};
 constexpr millis look_every{1'000};
 constexpr millis read_budget{4'000};
 
-const error shutting_down{"shutting_down", "this gateway is shutting down"};
-
 std::shared_ptr<const std::string> text_of(const session_id& session, const answer_chunk& chunk) {
   using kind = answer_chunk::kind;
   if (chunk.what == kind::failed) {
@@ -28,7 +28,8 @@ std::shared_ptr<const std::string> text_of(const session_id& session, const answ
                         .reset = chunk.what == kind::reset,
                         .stop = chunk.what == kind::finished,
                         .content = chunk.content,
-                        .patch_list = chunk.patch_list};
+                        .patch_list = chunk.patch_list,
+                        .entry_count = chunk.entry_count};
   return std::make_shared<const std::string>(codec::encode_chat_chunk(session, out));
 }
 
@@ -50,23 +51,25 @@ asio::awaitable<bool> put(io::event_stream& to, io::notifier& room, std::string_
 
 asio::awaitable<result<answers::joined>> answers::join(identity who, session_id session, interaction_id id,
                                                        std::optional<position> since) {
-  if (draining_) co_return std::unexpected(shutting_down);
+  if (draining_) co_return std::unexpected(draining());
   auto one =
       std::make_shared<answer_viewer>(cutter_, state_sync_, sessions_.of(session), std::move(who), std::move(id));
   const auto begun = co_await one->begin(since);
   if (!begun) co_return std::unexpected(begun.error());
-  if (draining_) co_return std::unexpected(shutting_down);
+  if (draining_) co_return std::unexpected(draining());
   co_return one;
 }
 
-asio::awaitable<std::optional<error>> answers::given_up(const answer_viewer& from, millis quiet_since) {
+asio::awaitable<std::optional<error>> answers::given_up(const answer_viewer& from, millis& quiet_since) {
   const auto expires = from.who().expires_unix_s;
   if (expires && *expires <= unix_now_s()) co_return error{"unauthorized", "the token has expired"};
   if (steady_now() - quiet_since < idle_max_) co_return std::nullopt;
-  const auto now = co_await state_sync_.read_as<session_reading>(
-      read_session{.session = from.session(), .skip_interactions = true}, read_budget);
-  const auto offline = now && now->found ? codec::is_agent_offline(now->body) : fail("unavailable", "not read");
-  if (offline && *offline) co_return error{"agent_offline", "no agent is connected; the turn is untouched"};
+  const auto now = co_await state_sync_.read_as<activity_reading>(read_activity{from.session()}, read_budget);
+  if (now && now->age && *now->age < idle_max_) {
+    quiet_since = steady_now() - *now->age;
+    co_return std::nullopt;
+  }
+  if (now && !now->attached) co_return error{"agent_offline", "no agent is connected; the turn is untouched"};
   co_return error{"agent_timeout", "nothing was heard of the agent for too long; the turn is untouched"};
 }
 
@@ -166,10 +169,18 @@ void answers::add_keys(std::unordered_set<std::string>& to) const {
   }
 }
 
-void answers::drain() {
+asio::awaitable<void> answers::drain(millis spread) {
   draining_ = true;
-  const std::vector all(waiting_.begin(), waiting_.end());
-  for (const auto& one : all) one->stop(shutting_down);
+  std::vector<std::weak_ptr<answer_viewer>> all(waiting_.begin(), waiting_.end());
+  const drain_pace pace(all.size(), spread);
+  millis gone{0};
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (const auto due = pace.when(i); due > gone) {
+      co_await io::sleep_for(due - gone);
+      gone = due;
+    }
+    if (const auto waiter = all[i].lock()) waiter->stop(draining());
+  }
 }
 
 }  // namespace throughline::gateway

@@ -32,13 +32,14 @@ class answers {
 
   void key_revoked(const std::string& key_hash);
   void add_keys(std::unordered_set<std::string>& to) const;
-  void drain();
+  /// Refuses new ones and ends those there are, spread over `spread`; returns when all were told.
+  boost::asio::awaitable<void> drain(millis spread);
 
  private:
   boost::asio::awaitable<void> pump(joined from, std::shared_ptr<io::event_stream> to);
   boost::asio::awaitable<void> serve(joined from, std::shared_ptr<io::event_stream> to);
-  /// Set when patience or the token has ended.
-  boost::asio::awaitable<std::optional<error>> given_up(const answer_viewer& from, millis quiet_since);
+  /// Set when patience or the token has ended. What happened elsewhere in the tree renews `quiet_since`.
+  boost::asio::awaitable<std::optional<error>> given_up(const answer_viewer& from, millis& quiet_since);
 
   io::event_loop& loop_;
   watches& sessions_;

@@ -1,5 +1,6 @@
 #include "services/gateway/shell/endpoints.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/codec/http_bodies.hpp"
@@ -15,10 +16,14 @@ namespace asio = boost::asio;
 
 namespace {
 
-/// Above the time after which a dead owner is replaced (design 7).
-constexpr millis read_budget{8'000};
+/// Of all that is read for one answer: above the time after which a dead owner is replaced (design 7).
+constexpr millis read_patience{8'000};
 
 }  // namespace
+
+millis endpoints::time_left(const call& c) {
+  return std::max(millis(0), c.begun + read_patience - steady_now());
+}
 
 asio::awaitable<io::http_result> endpoints::answer_to(const call& c) {
   if (c.what == operation::chat) co_return co_await chat(c);
@@ -96,7 +101,7 @@ endpoints::response endpoints::change(session_request request, mutation_attempts
 }
 
 asio::awaitable<result<head_reading>> endpoints::visible_head(const call& c) {
-  auto heads = co_await state_sync_.read_as<std::vector<head_reading>>(read_heads{{c.session}}, read_budget);
+  auto heads = co_await state_sync_.read_as<std::vector<head_reading>>(read_heads{{c.session}}, time_left(c));
   if (!heads) co_return std::unexpected(heads.error());
   const bool found = heads->size() == 1 && heads->front().session == c.session && heads->front().found;
   if (const auto may = judge(found ? &heads->front().access : nullptr, c.who.user, right_needed(c.what)); !may) {
@@ -106,7 +111,7 @@ asio::awaitable<result<head_reading>> endpoints::visible_head(const call& c) {
 }
 
 asio::awaitable<result<session_reading>> endpoints::read_visible(const call& c, read_request request) {
-  auto got = co_await state_sync_.read_as<session_reading>(std::move(request), read_budget);
+  auto got = co_await state_sync_.read_as<session_reading>(std::move(request), time_left(c));
   if (!got) co_return std::unexpected(got.error());
   if (const auto may = judge(got->found ? &got->access : nullptr, c.who.user, right_needed(c.what)); !may) {
     co_return std::unexpected(may.error());
@@ -127,13 +132,14 @@ endpoints::response endpoints::list(const call& c) {
       parse_page(c.request.parameter("page"), c.request.parameter("per_page"), {50, sessions_per_page_max});
   if (!page) co_return failure_of(page.error());
   list_sessions what{.user = c.who.user, .page = page->page, .per_page = page->per_page};
-  auto got = co_await state_sync_.read_as<list_reading>(std::move(what), read_budget);
+  auto got = co_await state_sync_.read_as<list_reading>(std::move(what), time_left(c));
   if (!got) co_return failure_of(got.error());
+  if (!got->complete) co_return failure_of(page_too_large());
   co_return io::http_response::json(200, std::move(got->body));
 }
 
 endpoints::response endpoints::list_attached(const call& c) {
-  auto got = co_await state_sync_.read_as<list_reading>(list_agents{c.who.user}, read_budget);
+  auto got = co_await state_sync_.read_as<list_reading>(list_agents{c.who.user}, time_left(c));
   if (!got) co_return failure_of(got.error());
   co_return io::http_response::json(200, std::move(got->body));
 }

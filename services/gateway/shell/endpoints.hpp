@@ -26,6 +26,7 @@ struct call {
   operation what;
   session_id session;  ///< well-formed where the path names one
   std::string inner;   ///< as in `route`
+  millis begun{0};     ///< when it was known who asks; what is read for the answer is bounded from here
 };
 
 class endpoints {
@@ -43,6 +44,7 @@ class endpoints {
   boost::asio::awaitable<io::http_result> chat(const call& c);
   boost::asio::awaitable<io::http_result> stream(const call& c);
   boost::asio::awaitable<result<answer>> found_session(const caller& by);
+  static millis time_left(const call& c);
 
   response create(const call& c);
   response rename(const call& c);
@@ -64,6 +66,8 @@ class endpoints {
   response read_event_lines(const call& c);
   response list_grants(const call& c);
 
+  /// Of ids made for a client that gave none.
+  static constexpr std::string_view id_prefix = "idem_";
   /// The caller with the id the client gave, by header or body, or one made with `prefix`.
   result<caller> caller_of(const call& c, const std::optional<std::string>& body_id, std::string_view prefix);
   response change(session_request request, mutation_attempts::patience how_long = {});

@@ -15,7 +15,6 @@ namespace throughline::gateway {
 
 namespace {
 
-constexpr std::string_view id_prefix = "idem_";
 constexpr std::string_view agent_token_prefix = "ha-";
 
 }  // namespace

@@ -15,7 +15,6 @@ namespace throughline::gateway {
 
 namespace {
 
-constexpr std::string_view id_prefix = "idem_";
 constexpr std::string_view key_id_prefix = "key_";
 
 }  // namespace

@@ -53,6 +53,7 @@ endpoints::response endpoints::list_interactions(const call& c) {
       .session = c.session, .page = page->page, .per_page = page->per_page, .newest_first = *newest_first};
   auto got = co_await read_visible(c, std::move(what));
   if (!got) co_return failure_of(got.error());
+  if (!got->complete) co_return failure_of(page_too_large());
   co_return io::http_response::json(200, std::move(got->body));
 }
 
@@ -74,6 +75,8 @@ endpoints::response endpoints::read_event_lines(const call& c) {
   std::string lines;
   for (;;) {
     auto got = co_await read_visible(c, what);
+    // What was read of it in time is an answer: it goes on after its last line.
+    if (!got && !lines.empty()) break;
     if (!got) co_return failure_of(got.error());
     if (!got->known_position) {
       co_return failure_of({"position_unknown", "this position cannot be resumed: read the session again"});
@@ -94,6 +97,7 @@ endpoints::response endpoints::read_event_lines(const call& c) {
 endpoints::response endpoints::list_grants(const call& c) {
   const auto head = co_await visible_head(c);
   if (!head) co_return failure_of(head.error());
+  if (head->root != c.session) co_return failure_of(codec::is_child_session());
   co_return io::http_response::json(200, codec::grants_body(head->access.grants));
 }
 

@@ -1,5 +1,6 @@
 #include "services/gateway/shell/failures.hpp"
 
+#include <string>
 #include <utility>
 
 #include "common/codec/http_bodies.hpp"
@@ -8,12 +9,17 @@
 namespace throughline::gateway {
 
 int status_of(const error& why) {
-  if (why.code == "too_many_sockets") return 429;
   return codec::http_status_of(why.code);
 }
 
 io::http_response failure_of(const error& why) {
   return response_of({status_of(why), codec::error_body(why.code, why.message)});
+}
+
+io::http_response failure_of(const error& why, millis after) {
+  auto response = io::http_response::json(status_of(why), codec::error_body(why.code, why.message));
+  response.headers.emplace_back("Retry-After", std::to_string((after.count() + 999) / 1000));
+  return response;
 }
 
 io::http_response response_of(answer said) {

@@ -47,13 +47,22 @@ asio::awaitable<io::http_result> front::respond(const io::http_request& request)
     if (auto page = serve_page(request)) co_return std::move(*page);
     co_return not_there();
   }
+  if (draining_) co_return failure_of(draining());
   const bool streams = is_stream(at->what) && request.method == "GET";
   auto who = co_await identify_.of_request(request, streams ? request_kind::stream : request_kind::plain);
   if (!who) co_return failure_of(who.error());
-  call c{.request = request, .who = std::move(*who), .what = at->what, .session = {}, .inner = at->inner};
+  call c{.request = request,
+         .who = std::move(*who),
+         .what = at->what,
+         .session = {},
+         .inner = at->inner,
+         .begun = steady_now()};
   if (!at->session.empty()) {
     if (!is_session_id(at->session)) co_return failure_of(not_visible().error());
     c.session = session_id(at->session);
+  }
+  if (may_be_put_off(at->what)) {
+    if (const auto after = load_.refuse(false)) co_return failure_of(overloaded(), *after);
   }
   co_return co_await api_.answer_to(c);
 }

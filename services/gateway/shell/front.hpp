@@ -6,6 +6,7 @@
 #include "common/io/net/http_server.hpp"
 #include "services/gateway/shell/endpoints.hpp"
 #include "services/gateway/shell/identification.hpp"
+#include "services/gateway/shell/load_meter.hpp"
 #include "services/gateway/shell/probe.hpp"
 #include "services/gateway/shell/user_sockets.hpp"
 
@@ -14,8 +15,11 @@ namespace throughline::gateway {
 class front final : public io::request_handler {
  public:
   /// All of them outlive this.
-  front(identification& identify, endpoints& api, user_sockets& sockets, const probe& counts)
-      : identify_(identify), api_(api), sockets_(sockets), counts_(counts) {}
+  front(identification& identify, endpoints& api, user_sockets& sockets, const probe& counts, load_meter& load)
+      : identify_(identify), api_(api), sockets_(sockets), counts_(counts), load_(load) {}
+
+  /// From now on requests of the API are refused; those under way go on.
+  void drain() { draining_ = true; }
 
   boost::asio::awaitable<io::http_result> serve(io::http_request& request) override;
   boost::asio::awaitable<io::upgrade_result> upgrade(io::http_request& request) override;
@@ -27,6 +31,8 @@ class front final : public io::request_handler {
   endpoints& api_;
   user_sockets& sockets_;
   const probe& counts_;
+  load_meter& load_;
+  bool draining_ = false;
 };
 
 }  // namespace throughline::gateway

@@ -29,7 +29,9 @@ namespace {
 constexpr millis spread_max{10'000};
 /// Kept back of the drain for what cannot be waited for.
 constexpr millis last_words{500};
-constexpr millis keys_checked_every{15'000};
+constexpr millis keys_checked_every{4'000};
+/// File descriptors kept back of connections: NATS, the operations port, the log.
+constexpr std::size_t descriptors_kept = 128;
 
 /// Members in order of making: each outlives those below it.
 class process {
@@ -62,12 +64,15 @@ class process {
   std::unique_ptr<io::nats_link> nats_;
   state_sync_link state_sync_{*nats_, counts_};
   identification identify_{jwt_verifier(given_.text("jwt-hs256-secret")), given_.list("allowed-origins"), state_sync_};
-  watches watches_{loop_, *nats_, state_sync_, counts_};
+  std::size_t connections_max_ = io::raise_descriptor_limit(descriptors_kept);
+  load_meter load_{loop_, counts_, connections_max_, [this] { return server_.connections(); }};
+  watches watches_{loop_, *nats_, state_sync_, counts_, load_};
   user_commands commands_{loop_, state_sync_, identify_};
-  user_sockets sockets_{loop_, watches_, identify_, commands_, counts_, given_.size("max-frame")};
+  user_sockets sockets_{loop_, watches_, identify_, commands_, counts_, load_, given_.size("max-frame")};
   answers answers_{loop_, watches_, state_sync_, given_.duration("turn-idle-timeout")};
   endpoints api_{state_sync_, answers_, ids_};
-  io::http_server server_{loop_, std::make_shared<front>(identify_, api_, sockets_, counts_)};
+  std::shared_ptr<front> front_ = std::make_shared<front>(identify_, api_, sockets_, counts_, load_);
+  io::http_server server_{loop_, front_, {.connections_max = connections_max_}};
   io::subscription revocations_;
 };
 
@@ -80,6 +85,10 @@ void process::watch_nats() {
   nats_->on_disconnected([this] {
     log::warn("nats_disconnected");
     ready_.unmet("nats", "not connected");
+  });
+  nats_->on_refused([this](const std::string& why) {
+    log::warn("nats_unreachable", {{"why", why}});
+    ready_.unmet("nats", why);
   });
   nats_->on_dropped([this](const std::string& subject) {
     log::warn("messages_dropped", {{"subject", subject}});
@@ -138,8 +147,10 @@ asio::awaitable<void> process::drain() {
   log::info("draining");
   ready_.unmet("nats", "draining");
   server_.stop_accepting();
-  answers_.drain();
-  co_await sockets_.drain(std::min(spread_max, whole / 2));
+  front_->drain();
+  const auto spread = std::min(spread_max, whole / 2);
+  loop_.spawn(answers_.drain(spread));
+  co_await sockets_.drain(spread);
   const auto left = std::chrono::duration_cast<millis>(until - std::chrono::steady_clock::now());
   if (!co_await server_.wait_idle(std::max(left, millis(0)))) log::warn("drain_cut", {{"open", server_.connections()}});
   server_.cut_all();

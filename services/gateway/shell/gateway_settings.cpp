@@ -32,6 +32,8 @@ ops::setting_table gateway_settings() {
   table.list("allowed-origins", "", "origins whose cookies are taken, beside the page's own");
   table.duration("turn-idle-timeout", "90s", "an HTTP waiter without progress this long gets an error");
   table.size("max-frame", "8MiB", "longest inbound WebSocket message");
+  table.above_zero("turn-idle-timeout");
+  table.above_zero("max-frame");
   table.rule(check_keys);
   return table;
 }

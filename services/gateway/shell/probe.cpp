@@ -16,6 +16,7 @@ probe::probe(ops::metrics_registry& registry)
       frames_(registry.make_counter("throughline_gateway_event_frames_total", "Event frames given to viewers")),
       states_(registry.make_counter("throughline_gateway_state_frames_total", "Full states given to viewers")),
       laggards_(registry.make_counter("throughline_gateway_viewers_lagged_total", "Viewers whose queue was full")),
+      lag_(registry.make_gauge("throughline_gateway_loop_lag_seconds", "How late the event loop does what is due")),
       bad_messages_(registry.make_counter("throughline_gateway_bad_messages_total", "Undecodable NATS messages")),
       repeats_(registry.make_counter("throughline_gateway_repeats_total", "Requests to state-sync asked again")) {}
 
@@ -31,6 +32,13 @@ void probe::upgrade_refused(int status) const {
   registry_
       .make_counter("throughline_gateway_upgrades_refused_total", "User sockets refused",
                     {{"status", std::to_string(status)}})
+      .add();
+}
+
+void probe::turned_away(const char* why) const {
+  registry_
+      .make_counter("throughline_gateway_turned_away_total", "Requests and sockets refused for overload",
+                    {{"why", why}})
       .add();
 }
 

@@ -20,6 +20,8 @@ class probe {
   void events_sent(double frames) const { frames_.add(frames); }
   void states_sent(double frames) const { states_.add(frames); }
   void viewer_lagged() const { laggards_.add(); }
+  void loop_late(double seconds) const { lag_.set(seconds); }
+  void turned_away(const char* why) const;
   void bad_message() const { bad_messages_.add(); }
   void state_sync_asked_again() const { repeats_.add(); }
 
@@ -34,6 +36,7 @@ class probe {
   ops::counter frames_;
   ops::counter states_;
   ops::counter laggards_;
+  ops::gauge lag_;
   ops::counter bad_messages_;
   ops::counter repeats_;
 };

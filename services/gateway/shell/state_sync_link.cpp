@@ -1,6 +1,7 @@
 #include "services/gateway/shell/state_sync_link.hpp"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 #include <variant>
 
@@ -27,7 +28,10 @@ state_sync_link::attempt_result state_sync_link::deferral_of(const deferred& d) 
 
 bool state_sync_link::is_current(std::uint64_t epoch) {
   if (epoch == 0) return true;
-  if (epoch < epoch_) return false;
+  if (epoch < epoch_) {
+    (void)nats_.publish(std::string(codec::epoch_subject), {}, std::to_string(epoch_));
+    return false;
+  }
   epoch_ = epoch;
   return true;
 }

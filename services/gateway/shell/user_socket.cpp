@@ -50,7 +50,7 @@ asio::awaitable<std::uint16_t> user_socket::run(std::shared_ptr<io::websocket> s
   socket_->on_writable([this] { became_writable(); });
   socket_->on_ended([room = room_](io::socket_end) { room->notify(); });
   if (closing_) {
-    socket_->close(closing_->code, std::move(closing_->reason));
+    socket_->close(closing_->code, closing_->reason);
   } else {
     session_->open(*key_, asked_.since);
   }
@@ -67,14 +67,13 @@ asio::awaitable<std::uint16_t> user_socket::run(std::shared_ptr<io::websocket> s
   }
   socket_->on_writable({});
   leave();
-  co_return code;
+  // Of a client that reads nothing any more, the close frame was never written.
+  co_return closing_ ? closing_->code : code;
 }
 
 void user_socket::close(std::uint16_t code, std::string reason) {
-  if (socket_ == nullptr) {
-    if (!closing_) closing_ = closing{code, std::move(reason)};
-    return;
-  }
+  if (!closing_) closing_ = closing{code, reason};
+  if (socket_ == nullptr) return;
   leave();
   socket_->close(code, std::move(reason));
   room_->notify();
@@ -136,12 +135,7 @@ void user_socket::became_writable() {
 
 void user_socket::not_found() {
   key_.reset();
-  if (socket_ == nullptr) {
-    closing_ = closing{codec::close_code::not_found, "no such session"};
-  } else {
-    socket_->close(codec::close_code::not_found, "no such session");
-    room_->notify();
-  }
+  close(codec::close_code::not_found, "no such session");
 }
 
 }  // namespace throughline::gateway

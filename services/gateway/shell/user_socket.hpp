@@ -89,7 +89,7 @@ class user_socket final : public viewer_sink, public std::enable_shared_from_thi
   owed_frames owed_;  ///< what follows a full state or a position and found no room yet; bounded by what one of them
                       ///< brings, and by the bounds on answers
   std::shared_ptr<io::notifier> room_;
-  std::optional<closing> closing_;
+  std::optional<closing> closing_;  ///< the first close of ours
 };
 
 }  // namespace throughline::gateway

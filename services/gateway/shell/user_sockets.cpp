@@ -9,6 +9,7 @@
 #include "common/codec/user_frames.hpp"
 #include "common/ops/log.hpp"
 #include "services/gateway/core/access.hpp"
+#include "services/gateway/core/drain_pace.hpp"
 #include "services/gateway/shell/failures.hpp"
 #include "services/gateway/shell/steady.hpp"
 
@@ -22,23 +23,25 @@ constexpr millis knock_max{4'000};
 constexpr millis sweep_every{1'000};
 constexpr std::chrono::seconds stuck_max{30};
 constexpr std::uint32_t stuck_after_ms = 1'000;
-constexpr std::uint32_t refused_after_ms = 2'000;
-constexpr std::uint32_t drained_after_ms = 500;
+constexpr millis drain_grace_max{1'000};
+/// Another gateway is there already.
+constexpr millis drained_after{500};
 constexpr const char* v2_protocol = "throughline.v2";
-
-std::unexpected<error> shutting_down() {
-  return fail("shutting_down", "this gateway is shutting down");
-}
 
 }  // namespace
 
+std::unexpected<user_sockets::refusal> user_sockets::refused(error what, std::optional<millis> after) {
+  return std::unexpected(refusal{std::move(what), after});
+}
+
 user_sockets::user_sockets(io::event_loop& loop, watches& sessions, identification& identify, user_commands& commands,
-                           const probe& counts, std::size_t frame_bytes_max)
+                           const probe& counts, load_meter& load, std::size_t frame_bytes_max)
     : loop_(loop),
       sessions_(sessions),
       identify_(identify),
       commands_(commands),
       counts_(counts),
+      load_(load),
       frame_bytes_max_(frame_bytes_max) {
   loop_.spawn(sweep());
 }
@@ -48,27 +51,30 @@ asio::awaitable<io::upgrade_result> user_sockets::upgrade(const io::http_request
   const auto version = is_v2 ? wire_version::v2 : wire_version::v1;
   auto socket = co_await check(request, version);
   if (socket) co_return accept(std::move(*socket));
-  counts_.upgrade_refused(status_of(socket.error()));
+  counts_.upgrade_refused(status_of(socket.error().what));
   co_return refuse(socket.error(), version);
 }
 
 /// A browser cannot see why an upgrade was refused: a v2 client hears it as a close code.
-io::upgrade_result user_sockets::refuse(const error& why, wire_version version) {
-  if (version == wire_version::v1) return failure_of(why);
-  const int status = status_of(why);
-  const auto code = static_cast<std::uint16_t>(4000 + status);
+io::upgrade_result user_sockets::refuse(const refusal& why, wire_version version) {
+  const int status = status_of(why.what);
   const bool later = status == 429 || status == 503;
-  return io::accept_and_close{
-      .subprotocol = v2_protocol, .code = code, .reason = later ? codec::close_reason(refused_after_ms) : why.message};
+  const auto after = !later ? millis(0) : why.after ? *why.after : load_.come_back_after();
+  if (version == wire_version::v1) return later ? failure_of(why.what, after) : failure_of(why.what);
+  const auto code = static_cast<std::uint16_t>(4000 + status);
+  const auto reason = later ? codec::close_reason(static_cast<std::uint32_t>(after.count())) : why.what.message;
+  return io::accept_and_close{.subprotocol = v2_protocol, .code = code, .reason = reason};
 }
 
 asio::awaitable<user_sockets::checked> user_sockets::check(const io::http_request& request, wire_version version) {
-  if (draining_) co_return shutting_down();
+  if (draining_) co_return refused(draining(), drained_after);
   auto who = co_await identify_.of_request(request, request_kind::socket);
-  if (!who) co_return std::unexpected(who.error());
+  if (!who) co_return refused(who.error());
   const auto named = request.parameter("session_id");
-  if (!named || named->empty()) co_return fail("bad_request", "session_id is missing");
-  if (!is_session_id(*named)) co_return not_visible();
+  if (!named || named->empty()) co_return refused({"bad_request", "session_id is missing"});
+  if (!is_session_id(*named)) co_return refused(not_visible().error());
+  const session_id session{std::string(*named)};
+  if (const auto after = load_.refuse(!sessions_.has_state(session))) co_return refused(overloaded(), after);
 
   const auto user = who->user;
   user_socket::wishes asked{.version = version};
@@ -76,23 +82,22 @@ asio::awaitable<user_sockets::checked> user_sockets::check(const io::http_reques
   if (const auto since = request.parameter("since"); since && version == wire_version::v2) {
     asked.since = parse_position(*since);
   }
-  auto socket = std::make_shared<user_socket>(loop_, std::move(*who), sessions_.of(session_id(std::string(*named))),
-                                              asked, commands_);
+  auto socket = std::make_shared<user_socket>(loop_, std::move(*who), sessions_.of(session), asked, commands_);
   const auto answer = co_await socket->knock(knock_max);
-  if (answer == user_socket::verdict::refused) co_return not_visible();
+  if (answer == user_socket::verdict::refused) co_return refused(not_visible().error());
   if (answer == user_socket::verdict::unanswered) {
-    co_return fail("unavailable", "the session cannot be read at the moment: try again");
+    co_return refused({"unavailable", "the session cannot be read at the moment: try again"});
   }
   // A drain tells those that were admitted before it began: whoever knocked meanwhile is not among them.
-  if (draining_) co_return shutting_down();
-  if (identify_.was_revoked(socket->who())) co_return fail("unauthorized", "the key was revoked");
+  if (draining_) co_return refused(draining(), drained_after);
+  if (identify_.was_revoked(socket->who())) co_return refused({"unauthorized", "the key was revoked"});
   if (auto& open = per_user_[user]; open < per_user_max) {
     ++open;
     sockets_.insert(socket);
     counts_.socket_opened();
     co_return socket;
   }
-  co_return fail("too_many_sockets", "this user has too many sockets open");
+  co_return refused({"too_many_sockets", "this user has too many sockets open"});
 }
 
 io::upgrade_result user_sockets::accept(std::shared_ptr<user_socket> socket) {
@@ -155,13 +160,25 @@ asio::awaitable<void> user_sockets::drain(millis spread) {
   const std::vector all(sockets_.begin(), sockets_.end());
   if (all.empty()) co_return;
   ops::log::info("sockets_drained", {{"count", all.size()}});
-  constexpr millis step{50};
-  const auto steps = std::max<std::size_t>(1, static_cast<std::size_t>(spread / step));
-  const auto per_step = (all.size() + steps - 1) / steps;
-  for (std::size_t at = 0; at < all.size(); ++at) {
-    if (at != 0 && at % per_step == 0) co_await io::sleep_for(step);
-    if (all[at]->version() == wire_version::v2) all[at]->say(codec::encode_reconnect(drained_after_ms));
-    all[at]->close(codec::close_code::going_away, "this gateway is shutting down");
+  const drain_pace pace(all.size(), spread);
+  // A v2 client goes by itself when it was told to; what is closed before it has gone, it hears as 1001.
+  const auto grace = std::min(drain_grace_max, spread / 4);
+  std::vector<std::pair<millis, std::weak_ptr<user_socket>>> ends;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const bool is_v2 = all[i]->version() == wire_version::v2;
+    if (is_v2) all[i]->say(codec::encode_reconnect(static_cast<std::uint32_t>(pace.when(i).count())));
+    ends.emplace_back(pace.when(i) + (is_v2 ? grace : millis(0)), all[i]);
+  }
+  std::ranges::sort(ends, {}, [](const auto& one) { return one.first; });
+  millis gone{0};
+  for (const auto& [due, socket] : ends) {
+    if (due > gone) {
+      co_await io::sleep_for(due - gone);
+      gone = due;
+    }
+    if (const auto there = socket.lock()) {
+      there->close(codec::close_code::going_away, "this gateway is shutting down");
+    }
   }
 }
 

@@ -3,7 +3,9 @@
 // Loop's thread.
 
 #include <cstddef>
+#include <expected>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -23,21 +25,27 @@ class user_sockets {
   static constexpr std::size_t per_user_max = 1'000;
 
   user_sockets(io::event_loop& loop, watches& sessions, identification& identify, user_commands& commands,
-               const probe& counts, std::size_t frame_bytes_max);
+               const probe& counts, load_meter& load, std::size_t frame_bytes_max);
 
   boost::asio::awaitable<io::upgrade_result> upgrade(const io::http_request& request);
 
   void key_revoked(const std::string& key_hash);
   /// The hashes of the keys in use here.
   void add_keys(std::unordered_set<std::string>& to) const;
-  /// Refuses new ones and closes those there are with 1001, spread over `spread`; returns when all were told.
+  /// Refuses new ones and tells v2 clients when to come back, spread over `spread`; closes all with 1001, each at its
+  /// time, and returns then.
   boost::asio::awaitable<void> drain(millis spread);
 
  private:
-  using checked = result<std::shared_ptr<user_socket>>;
+  struct refusal {
+    error what;
+    std::optional<millis> after;  ///< of one that may come back; absent: as long as this gateway finds right
+  };
+  using checked = std::expected<std::shared_ptr<user_socket>, refusal>;
 
   boost::asio::awaitable<checked> check(const io::http_request& request, wire_version version);
-  static io::upgrade_result refuse(const error& why, wire_version version);
+  static std::unexpected<refusal> refused(error what, std::optional<millis> after = std::nullopt);
+  io::upgrade_result refuse(const refusal& why, wire_version version);
   io::upgrade_result accept(std::shared_ptr<user_socket> socket);
   boost::asio::awaitable<void> sweep();
   void forget(const std::shared_ptr<user_socket>& socket);
@@ -47,6 +55,7 @@ class user_sockets {
   identification& identify_;
   user_commands& commands_;
   const probe& counts_;
+  load_meter& load_;
   std::size_t frame_bytes_max_;
   std::unordered_set<std::shared_ptr<user_socket>> sockets_;
   std::unordered_map<user_id, std::size_t> per_user_;

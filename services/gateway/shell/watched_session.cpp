@@ -185,6 +185,7 @@ void watched_session::do_one(const effect::close_not_found& e) {
 
 asio::awaitable<void> watched_session::read_snapshot_now() {
   const auto self = shared_from_this();
+  const load_meter::state_asked counted(around_.load);
   auto got = co_await around_.state_sync.read_as<session_reading>(read_snapshot{session_}, read_budget);
   if (!got) ops::log::warn("snapshot_unavailable", {{"session", session_}, {"code", got.error().code}});
   watch_effects effects;

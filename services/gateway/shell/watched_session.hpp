@@ -11,6 +11,7 @@
 #include "common/io/nats/nats_link.hpp"
 #include "common/io/net/event_loop.hpp"
 #include "services/gateway/core/watch.hpp"
+#include "services/gateway/shell/load_meter.hpp"
 #include "services/gateway/shell/probe.hpp"
 #include "services/gateway/shell/state_sync_link.hpp"
 #include "services/gateway/shell/viewer_sink.hpp"
@@ -24,6 +25,7 @@ class watched_session : public std::enable_shared_from_this<watched_session> {
     io::nats_link& nats;
     state_sync_link& state_sync;
     const probe& counts;
+    load_meter& load;
     std::function<void(watched_session&)> changed;  ///< a deadline may have come, or nobody watches any more
   };
 
@@ -43,6 +45,8 @@ class watched_session : public std::enable_shared_from_this<watched_session> {
   const session_id& session() const { return session_; }
   boost::asio::io_context& context() const { return around_.loop.context(); }
   position held() const { return core_.held(); }
+  /// A viewer more asks for no state of its own: there is one, or it is on its way.
+  bool has_state() const { return held().epoch != 0 || core_.viewers() > 0; }
   std::optional<millis> next_deadline() const { return core_.next_deadline(); }
   bool is_idle() const { return core_.viewers() == 0; }
   bool gone() const { return core_.gone(); }

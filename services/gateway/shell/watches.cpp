@@ -17,8 +17,9 @@ constexpr millis check_budget{4'000};
 
 }  // namespace
 
-watches::watches(io::event_loop& loop, io::nats_link& nats, state_sync_link& state_sync, const probe& counts)
-    : loop_(loop), nats_(nats), state_sync_(state_sync), counts_(counts), schedule_(system_entropy()) {
+watches::watches(io::event_loop& loop, io::nats_link& nats, state_sync_link& state_sync, const probe& counts,
+                 load_meter& load)
+    : loop_(loop), nats_(nats), state_sync_(state_sync), counts_(counts), load_(load), schedule_(system_entropy()) {
   loop_.spawn(tick());
 }
 
@@ -29,11 +30,16 @@ std::shared_ptr<watched_session> watches::of(const session_id& session) {
     if (!alive.expired()) changed(of);
   };
   known = std::make_shared<watched_session>(
-      session, watched_session::surroundings{loop_, nats_, state_sync_, counts_, on_change});
+      session, watched_session::surroundings{loop_, nats_, state_sync_, counts_, load_, on_change});
   known->subscribe();
   schedule_.add(session, steady_now());
   counts_.session_watched(static_cast<double>(sessions_.size()));
   return known;
+}
+
+bool watches::has_state(const session_id& session) const {
+  const auto found = sessions_.find(session);
+  return found != sessions_.end() && found->second->has_state();
 }
 
 void watches::reconnected() {

@@ -16,10 +16,14 @@ namespace throughline::gateway {
 class watches {
  public:
   /// All of them outlive this.
-  watches(io::event_loop& loop, io::nats_link& nats, state_sync_link& state_sync, const probe& counts);
+  watches(io::event_loop& loop, io::nats_link& nats, state_sync_link& state_sync, const probe& counts,
+          load_meter& load);
 
   /// The watch of this session, begun if there is none. Forgotten when its last viewer has left.
   std::shared_ptr<watched_session> of(const session_id& session);
+
+  /// Whether one more viewer of this session shares what is here or on its way.
+  bool has_state(const session_id& session) const;
 
   void reconnected();                        ///< NATS is there again: everything may have been missed
   void dropped(const std::string& subject);  ///< messages were lost on this side
@@ -33,6 +37,7 @@ class watches {
   io::nats_link& nats_;
   state_sync_link& state_sync_;
   const probe& counts_;
+  load_meter& load_;
   std::unordered_map<session_id, std::shared_ptr<watched_session>> sessions_;
   std::set<session_id> waiting_;  ///< those with a deadline, and those that nobody may watch any more
   head_schedule schedule_;

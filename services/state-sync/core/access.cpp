@@ -13,8 +13,8 @@ member* admit_on_root(step& s, const asked& ask, const session_id& id, const cal
   auto* m = admit(s, ask, id, by, needed);
   if (!m || answered_before(s, ask, scope_of(id), by)) return nullptr;
   if (m->is_root()) return m;
-  settle(s, ask.from, *m, scope_of(id), by,
-         {409, codec::error_body("child_session", "A child session has the grants and tokens of its root.")});
+  const auto why = codec::is_child_session();
+  settle(s, ask.from, *m, scope_of(id), by, {409, codec::error_body(why.code, why.message)});
   return nullptr;
 }
 

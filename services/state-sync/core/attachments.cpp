@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "services/state-sync/core/commands.hpp"
+#include "services/state-sync/core/instances.hpp"
 #include "services/state-sync/core/lifecycle.hpp"
 
 namespace throughline::state_sync {
@@ -25,17 +26,6 @@ void start_loss_clocks(step& s) {
   for (auto* t : s.tree.open) {
     if (!t->holds_queue() || t->row.lost_since) continue;
     t->row.lost_since = s.at.now;
-    s.changed(*t);
-  }
-}
-
-/// A stock agent's socket has changed under an open turn: what became of it is not known until it speaks or its time
-/// is up. A prompt known not to have been written is simply sent again.
-void doubt_open_turns(step& s) {
-  for (auto* t : s.tree.open) {
-    if (!t->holds_queue()) continue;
-    t->row.doubt_since.reset();
-    t->row.in_doubt = !t->unsent();
     s.changed(*t);
   }
 }
@@ -79,10 +69,17 @@ void supersede_old(step& s, attachment_row& old) {
   s.changed(old);
 }
 
+/// Over which socket a prompt went out says which instance had it.
+bool carried_a_prompt(const tree_state& tree, const attachment_row& a) {
+  return std::ranges::any_of(tree.commands | std::views::values,
+                             [&](const command_row& c) { return c.attachment == a.id; });
+}
+
 void forget_oldest(step& s, std::uint64_t newest) {
   std::vector<attachment_id> old;
   for (const auto& [id, a] : s.tree.attachments) {
-    if (a.number + attachments_kept <= newest && a.state != attachment_state::superseded) old.push_back(id);
+    if (a.number + attachments_kept > newest || a.state == attachment_state::superseded) continue;
+    if (!carried_a_prompt(s.tree, a)) old.push_back(id);
   }
   for (const auto& id : old) s.gone(id);
 }
@@ -96,29 +93,34 @@ void drop_old_commands(step& s) {
   for (const auto& id : old) s.gone(id);
 }
 
-void attach_new(step& s, const attach& a, std::uint64_t number) {
+attachment_row& attach_new(step& s, const attach& a, std::uint64_t number) {
+  const auto cursor = a.instance ? committed_of(s.tree, *a.instance) : 0;
   auto& row = s.tree.attachments[a.attachment];
   row = {.id = a.attachment, .root = a.session, .number = number, .bridge = a.bridge, .instance = a.instance};
+  row.agent_seq = cursor;
   row.gate_deadline = s.at.now + s.at.bounds.ready_timeout;
   row.attached_at = s.at.now;
   row.token_hash = a.token_hash;
   s.changed(row);
   s.tree.heard_at = s.at.steady;
-  doubt_open_turns(s);
+  return row;
+}
+
+void greet(step& s, attachment_row& row) {
   drop_old_commands(s);
   send_open_thread(s, row);
   for (auto* t : s.tree.open) {
     if (t->cancelling()) send_cancel(s, *t, row);
   }
   set_status(s, agent_status::online);
-  forget_oldest(s, number);
+  forget_oldest(s, row.number);
 }
 
 void attach_again(step& s, reply_token from, attachment_row& known) {
   if (s.tree.newest() != &known) return s.reply(from, attach_refused{409, "superseded", 0});
   if (known.state == attachment_state::detached && !known.last_number) revive(s, known);
   s.tree.heard_at = s.at.steady;
-  s.reply(from, attached{known.root, known.number});
+  s.reply(from, attached{known.root, known.number, known.instance ? committed_of(s.tree, *known.instance) : 0});
 }
 
 }  // namespace
@@ -128,14 +130,13 @@ void on_attach(step& s, reply_token from, const attach& a) {
   const auto known = s.tree.attachments.find(a.attachment);
   if (known != s.tree.attachments.end()) return attach_again(s, from, known->second);
   if (const auto delay = flap_delay(s)) return s.reply(from, attach_refused{409, "superseded_too_often", delay});
-  std::uint64_t number = 1;
-  if (auto* old = s.tree.newest()) {
-    number = old->number + 1;
-    if (old->state == attachment_state::live) start_loss_clocks(s);
-    supersede_old(s, *old);
-  }
-  attach_new(s, a, number);
-  s.reply(from, attached{a.session, number});
+  auto* old = s.tree.newest();
+  if (old && old->state == attachment_state::live) start_loss_clocks(s);
+  if (old) supersede_old(s, *old);
+  auto& row = attach_new(s, a, old ? old->number + 1 : 1);
+  if (old) change_of_socket(s, *old, row);
+  greet(s, row);
+  s.reply(from, attached{a.session, row.number, row.agent_seq});
 }
 
 void on_detach(step& s, reply_token from, const detach& d) {

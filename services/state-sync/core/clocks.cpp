@@ -93,12 +93,14 @@ void adopt_epoch(step& s) {
     if (m.head.epoch == s.at.epoch || m.head.epoch == 0) continue;
     m.head.epoch = s.at.epoch;
     s.head_changed(m);
-    const auto* over = s.tree.connected();
     for (auto* t : s.tree.open) {
-      if (t->row.record.session != m.id() || !t->holds_queue()) continue;
-      t->row.in_doubt = true;
-      if (over && over->ready_at) t->row.doubt_since = s.at.now;
-      s.changed(*t);
+      if (t->row.record.session == m.id() && t->holds_queue()) doubt(s, *t);
+    }
+    // What was lost may have been another command with the same prompt.
+    for (auto& c : s.tree.commands | std::views::values) {
+      if (c.session != m.id() || c.kind != command_kind::chat_message) continue;
+      c.redelivered = true;
+      s.changed(c);
     }
   }
 }

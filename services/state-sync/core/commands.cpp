@@ -28,18 +28,19 @@ void not_written(step& s, const command_row& c) {
   auto* t = c.interaction ? s.tree.find_turn(*c.interaction) : nullptr;
   const auto attachment = c.attachment;
   const bool was_prompt = c.kind == command_kind::chat_message && t && t->open() && t->row.command == c.id;
-  s.gone(command_id{c.id});
-  if (was_prompt && !t->row.named) {
-    t->row.command.reset();
-    t->row.in_doubt = false;
-    t->row.doubt_since.reset();
-    s.changed(*t);
-  }
+  // That this one was not written says nothing of an earlier one: what is known of the prompt stays as it is.
+  if (!was_prompt || !c.redelivered) s.gone(command_id{c.id});
+  if (was_prompt && !t->row.named && !s.tree.commands.contains(*t->row.command)) unsend(s, *t);
   if (auto* over = s.tree.connected(); over && over->id == attachment) lose(s, *over);
 }
 
 const std::string& agent_of(const member& m) {
   return m.row.agent_name_wanted.empty() ? m.row.agent_name : m.row.agent_name_wanted;
+}
+
+bool is_numbered(const tree_state& tree, const command_row& c) {
+  const auto over = tree.attachments.find(c.attachment);
+  return over != tree.attachments.end() && over->second.instance;
 }
 
 }  // namespace
@@ -62,21 +63,31 @@ agent_command build_command(step& s, const command_row& c) {
                              .thread = c.thread,
                              .agent_name = agent_of(m),
                              .session = m.id(),
-                             .interrupt = c.interrupt};
+                             .interrupt = c.interrupt,
+                             .redelivered = c.redelivered && is_numbered(s.tree, c)};
 }
 
-void send_prompt(step& s, turn& t, const attachment_row& over) {
+void send_prompt(step& s, turn& t, const attachment_row& over, bool again) {
   auto& m = s.session_of(t);
   t.row.thread = m.row.zed_thread;
   const auto& c = send(s, {.session = m.id(),
                            .attachment = over.id,
                            .kind = command_kind::chat_message,
                            .interaction = t.id(),
-                           .request = request_of(t),
+                           .request = s.tree.request_of(t),
                            .thread = m.row.zed_thread,
-                           .interrupt = t.row.interrupt});
+                           .interrupt = t.row.interrupt,
+                           .redelivered = again});
   t.row.command = c.id;
   t.row.lost_since.reset();
+  s.changed(t);
+}
+
+void unsend(step& s, turn& t) {
+  if (t.row.command) s.gone(command_id{*t.row.command});
+  t.row.command.reset();
+  t.row.in_doubt = false;
+  t.row.doubt_since.reset();
   s.changed(t);
 }
 
@@ -84,7 +95,7 @@ void send_open_thread(step& s, attachment_row& over) {
   auto& root = *s.tree.root();
   if (!root.row.zed_thread) return;
   const auto* t = s.tree.open_turn_on(*root.row.zed_thread);
-  const auto request = t && t->holds_queue() ? request_of(*t) : request_id{s.new_id("req_")};
+  const auto request = t && t->holds_queue() ? s.tree.request_of(*t) : request_id{s.new_id("req_")};
   over.open_thread_request = request;
   s.changed(over);
   send(s, {.session = root.id(),
@@ -99,7 +110,7 @@ void send_cancel(step& s, turn& t, const attachment_row& over) {
            .attachment = over.id,
            .kind = command_kind::cancel_current_turn,
            .interaction = t.id(),
-           .request = request_of(t)});
+           .request = s.tree.request_of(t)});
 }
 
 void order_again(step& s) {

@@ -55,11 +55,16 @@ class decision {
 
   /// For the core, while it decides.
   consequences& later() { return later_; }
+  void again() { again_ = true; }
+
+  /// For the shell: commit this, then decide the same input again; it has no reply yet.
+  bool is_unfinished() const { return again_; }
   /// For the shell, once committed. Events are published from `writes.events` before these are carried out.
   consequences&& after(const commit_receipt&) && { return std::move(later_); }
 
  private:
   consequences later_;
+  bool again_ = false;
 };
 
 }  // namespace throughline::state_sync

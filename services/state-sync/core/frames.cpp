@@ -24,17 +24,6 @@ void name_agent(step& s, const std::string& name) {
   }
 }
 
-/// The thread reported an end that was not this turn's: what is open on it may have lost its own (6.4).
-void doubt_open_turn(step& s, const thread_id& thread) {
-  auto* t = s.tree.open_turn_on(thread);
-  if (!t) return;
-  if (t->row.origin == turn_origin::unasked) return end(s, *t, {turn_state::complete});
-  const auto* over = s.tree.connected();
-  t->row.in_doubt = true;
-  if (over && over->ready_at) t->row.doubt_since = s.at.now;
-  s.changed(*t);
-}
-
 class frame_rules {
  public:
   frame_rules(step& s, attachment_row& on) : s_(s), on_(on) {}
@@ -68,14 +57,12 @@ class frame_rules {
     if (!f.request.empty() && on_.open_thread_request == f.request) open_gate(s_, on_);
     return verdict::applied;
   }
-  verdict operator()(const agent::chat_response_error& f) {
-    on_response_error(s_, f);
-    return verdict::applied;
-  }
+  verdict operator()(const agent::chat_response_error& f) { return on_response_error(s_, f); }
   verdict operator()(const agent::turn_cancelled& f) {
     const auto where = resolve(s_.tree, {.request = &f.request, .cancels = f.cancelled});
     if (f.cancelled && where.what == ruling::open_turn) {
       end(s_, *where.which, {.to = turn_state::interrupted, .by_agent = false});
+      doubt_taker_of(s_, f.request);
     }
     return verdict::applied;
   }
@@ -103,14 +90,15 @@ verdict frame_rules::operator()(const agent::message_completed& f) {
 }
 
 verdict frame_rules::complete(turn& t, const agent::message_completed& f) {
-  const bool by_thread = f.request != request_of(t) && f.request.text() != t.id().text();
+  const bool by_thread = !is_called(t, f.request);
   // An end under an id that is nobody's says nothing about a turn that has not spoken (P-G4).
   if (by_thread && !f.request.empty() && t.text.visible_count() == 0 && t.row.origin == turn_origin::prompt) {
-    doubt_open_turn(s_, f.thread);
+    doubt_open_on(s_, f.thread);
     return verdict::applied;
   }
   if (f.usage) t.row.record.usage = f.usage;
   end_by_completion(s_, t);
+  doubt_taker_of(s_, f.request);
   return verdict::applied;
 }
 
@@ -118,15 +106,11 @@ verdict frame_rules::complete(turn& t, const agent::message_completed& f) {
 /// except that one open on the thread may have lost its own end to this id (P-G3).
 verdict frame_rules::complete_again(turn& t, const agent::message_completed& f) {
   if (!t.loaded) return verdict::unread;
-  const bool owed = std::exchange(t.row.end_owed, false);
-  if (owed) s_.changed(t);
   if (f.usage && t.row.record.usage != f.usage) {
     t.row.record.usage = f.usage;
     s_.output(t);
   }
-  // One that has taken this id over may have been meant.
-  const auto* open = s_.tree.open_turn_on(f.thread);
-  if (!owed || (open && open->row.taken_over == f.request)) doubt_open_turn(s_, f.thread);
+  ended_again(s_, t, f.request, f.thread);
   return verdict::applied;
 }
 

@@ -1,12 +1,14 @@
 #include "services/state-sync/core/hand_over.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <ranges>
 #include <span>
 
 #include "services/state-sync/core/attachments.hpp"
 #include "services/state-sync/core/commands.hpp"
 #include "services/state-sync/core/frames.hpp"
+#include "services/state-sync/core/instances.hpp"
 #include "services/state-sync/core/resolver.hpp"
 #include "services/state-sync/core/suspects.hpp"
 
@@ -24,8 +26,18 @@ void heard(step& s, attachment_row& a) {
 
 void number_applied(step& s, attachment_row& a, std::uint64_t number) {
   a.applied = number;
-  move_mark(s, a, number);
+  move_mark(a, number);
   s.changed(a);
+}
+
+void frame_done(step& s, attachment_row& a, const numbered_frame& f) {
+  if (a.instance) a.agent_seq = std::max(a.agent_seq, f.agent_seq);
+  number_applied(s, a, f.number);
+}
+
+/// A numbered agent says again, over another socket, what it was not told to be committed (5.5).
+bool came_before(const step& s, const attachment_row& a, const numbered_frame& f) {
+  return a.instance && f.agent_seq != 0 && f.agent_seq <= committed_of(s.tree, *a.instance);
 }
 
 void note_life(step& s) {
@@ -48,35 +60,38 @@ hand_over_result apply_frames(step& s, attachment_row& a, std::span<const number
     if (f.number <= a.applied) continue;
     if (f.number != a.applied + 1) return {hand_over_status::expected, a.applied + 1, {}};
     note_life(s);
-    const auto done = f.event ? apply_frame(s, a, *f.event) : verdict::applied;
+    const bool anew = f.event && !came_before(s, a, f);
+    const auto done = anew ? apply_frame(s, a, *f.event) : verdict::applied;
     if (done == verdict::need_full) return {hand_over_status::need_full, f.number, {}};
     if (done == verdict::unread) {
       if (a.applied == before) throw broken_invariant{"a finished turn was needed and not read"};
       return {hand_over_status::expected, f.number, {}};
     }
-    number_applied(s, a, f.number);
+    frame_done(s, a, f);
   }
   return {hand_over_status::applied, a.applied, {}};
 }
 
 hand_over_result refuse_next(step& s, attachment_row& a, const numbered_frame& next) {
-  if (next.event) end_turn_of(s, *next.event);
-  number_applied(s, a, next.number);
+  if (next.event && !came_before(s, a, next)) end_turn_of(s, *next.event);
+  frame_done(s, a, next);
   return {hand_over_status::refused, next.number, "poison"};
 }
 
-/// What follows in order, as carefully as it deserves (design 3.6).
-reply take(step& s, attachment_row& a, const hand_over& h) {
-  const auto how = examine(s, a, h);
+/// What follows in order, as carefully as it deserves (design 3.6). Nothing: it has been marked, and is to be decided
+/// again once that is committed.
+std::optional<reply> take(step& s, attachment_row& a, const hand_over& h, bool deadly) {
+  const auto how = examine(s, a, h, deadly);
   if (how == caution::none) return apply_frames(s, a, h.frames);
-  if (how == caution::mark) return deferred{deferral::busy, 0};
+  if (how == caution::mark) return std::nullopt;
   const auto next = std::ranges::find(h.frames, a.applied + 1, &numbered_frame::number);
   return how == caution::alone ? apply_frames(s, a, {next, 1}) : refuse_next(s, a, *next);
 }
 
 }  // namespace
 
-void on_hand_over(step& s, reply_token from, const hand_over& h) {
+void on_hand_over(step& s, const asked& ask, const hand_over& h) {
+  const auto from = ask.from;
   const auto found = s.tree.attachments.find(h.attachment);
   if (found == s.tree.attachments.end() || !s.tree.root()) {
     return s.reply(from, hand_over_result{hand_over_status::unknown, 0, {}});
@@ -91,10 +106,11 @@ void on_hand_over(step& s, reply_token from, const hand_over& h) {
   heard(s, a);
   if (awaits_seal(s.tree, a)) return s.reply(from, deferred{deferral::busy, seal_poll_ms});
   if (h.acknowledged > a.applied) number_applied(s, a, h.acknowledged);
-  auto result = take(s, a, h);
+  auto result = take(s, a, h, ask.deadly);
   open_thread_late(s, a);
   seal_when_done(s, a);
-  s.reply(from, std::move(result));
+  if (!result) return s.out.again();
+  s.reply(from, std::move(*result));
 }
 
 std::vector<std::pair<session_id, interaction_id>> facts_of(tree_state& tree, const hand_over& h) {

@@ -8,7 +8,7 @@
 
 namespace throughline::state_sync {
 
-void on_hand_over(step& s, reply_token from, const hand_over& h);
+void on_hand_over(step& s, const asked& ask, const hand_over& h);
 
 std::vector<std::pair<session_id, interaction_id>> facts_of(tree_state& tree, const hand_over& h);
 

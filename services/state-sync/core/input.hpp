@@ -23,6 +23,9 @@ struct asked {
   session_request request;
   reply_token from = 0;
   std::optional<answer_row> prior;
+  /// Decided with nothing else in the transaction it has cost the owner its connection too often: a suspect hand-over
+  /// is refused (3.6).
+  bool deadly = false;
 };
 /// A deadline of this tree has passed (`next_deadline`).
 struct time_passed {};

@@ -5,6 +5,7 @@
 
 #include "services/state-sync/core/answers.hpp"
 #include "services/state-sync/core/cancel.hpp"
+#include "services/state-sync/core/instances.hpp"
 
 namespace throughline::state_sync {
 namespace {
@@ -76,19 +77,47 @@ void end_unasked_on(step& s, const thread_id& thread) {
   if (t && t->row.origin == turn_origin::unasked) end(s, *t, {turn_state::complete});
 }
 
-void seen(step& s, turn& t, const attachment_row& on) {
+void doubt(step& s, turn& t) {
+  const auto* over = s.tree.connected();
+  t.row.in_doubt = true;
+  if (over && over->ready_at) t.row.doubt_since = s.at.now;
+  s.changed(t);
+}
+
+void doubt_open_on(step& s, const thread_id& thread) {
+  auto* t = s.tree.open_turn_on(thread);
+  if (!t || t->unsent()) return;
+  t->row.origin == turn_origin::unasked ? end(s, *t, {turn_state::complete}) : doubt(s, *t);
+}
+
+void doubt_taker_of(step& s, const request_id& id) {
+  auto* taker = s.tree.taker_of(id, nullptr);
+  if (taker && taker->open()) doubt(s, *taker);
+}
+
+void ended_again(step& s, turn& t, const request_id& under, const thread_id& on) {
+  const bool owed = std::exchange(t.row.end_owed, false);
+  if (owed) s.changed(t);
+  const auto* open = s.tree.open_turn_on(on);
+  if (!owed || (open && open->row.taken_over == under)) doubt_open_on(s, on);
+}
+
+void seen(step& s, turn& t, const attachment_row& on, bool named) {
   auto& m = s.session_of(t);
   m.head.last_event_at = s.at.now;
   s.head_changed(m);
   const auto* now_on = s.tree.connected();
-  const bool here = now_on && now_on->id == on.id;
+  // Over an older socket of the same instance it is as good as over the newest one.
+  const bool here = now_on && (now_on->id == on.id || is_same_instance(*now_on, on));
   auto& row = t.row;
   const auto lost = here ? std::optional<instant>{} : s.at.now;
   const auto doubt = row.in_doubt && now_on && now_on->ready_at ? std::optional{s.at.now} : std::nullopt;
   const bool unasked = row.origin == turn_origin::unasked;
   const auto frame_at = unasked ? std::optional{s.at.now} : std::nullopt;
-  if (row.named && row.lost_since == lost && row.doubt_since == doubt && row.last_frame_at == frame_at) return;
-  row.named = true;
+  const bool is_named = row.named || named || !s.tree.on_its_way(t);
+  if (row.named == is_named && row.lost_since == lost && row.doubt_since == doubt && row.last_frame_at == frame_at)
+    return;
+  row.named = is_named;
   row.lost_since = unasked ? std::nullopt : lost;
   row.doubt_since = doubt;
   row.last_frame_at = frame_at;

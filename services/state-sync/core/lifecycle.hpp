@@ -24,7 +24,20 @@ void end_by_completion(step& s, turn& t);
 /// Output nobody asked for, when what follows it begins.
 void end_unasked_on(step& s, const thread_id& thread);
 
+/// Its end may have gone by without naming it, or its agent's word was lost: its clock runs (6.4).
+void doubt(step& s, turn& t);
+
+/// What is open on this thread, for the thread reported an end that was not its own. Unasked output ends by it.
+void doubt_open_on(step& s, const thread_id& thread);
+/// A turn has ended by the agent's word under this id: one that was typed under it on another thread, and is open, may
+/// have been meant.
+void doubt_taker_of(step& s, const request_id& id);
+/// One more end of a turn that has ended, under this id, on this thread. The first may be the one it owed; any other
+/// may have been meant for what is open there, and so may each under an id that the open turn has taken over (6.4).
+void ended_again(step& s, turn& t, const request_id& under, const thread_id& on);
+
 /// A frame of this turn came over `on`: its clocks (6.4).
-void seen(step& s, turn& t, const attachment_row& on);
+/// `named`: the frame says so itself; its thread alone does not, of a prompt that may not have arrived.
+void seen(step& s, turn& t, const attachment_row& on, bool named = true);
 
 }  // namespace throughline::state_sync

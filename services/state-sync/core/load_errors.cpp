@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "services/state-sync/core/commands.hpp"
 #include "services/state-sync/core/lifecycle.hpp"
 #include "services/state-sync/core/resolver.hpp"
 #include "services/state-sync/core/threads.hpp"
@@ -16,12 +17,15 @@ std::string text_or(const std::string& text, const char* fallback) {
 /// To be sent once more, without a thread: the agent makes a new one.
 void send_again(step& s, turn& t) {
   t.row.load_retried = true;
-  t.row.in_doubt = false;
-  t.row.doubt_since.reset();
-  if (t.row.command) s.gone(command_id{*t.row.command});
-  t.row.command.reset();
   t.row.thread.reset();
-  s.changed(t);
+  unsend(s, t);
+}
+
+/// An end that may have been any one's.
+void doubt_all_in_flight(step& s) {
+  for (auto* t : s.tree.open) {
+    if (t->holds_queue() && !t->unsent()) doubt(s, *t);
+  }
 }
 
 }  // namespace
@@ -49,10 +53,25 @@ void on_load_error(step& s, const attachment_row& on, const agent::thread_load_e
   end(s, t, {turn_state::error, "thread_load_failed", text_or(e.error, "The agent could not load its thread.")});
 }
 
-void on_response_error(step& s, const agent::chat_response_error& e) {
-  const auto where = resolve(s.tree, {.request = &e.request});
-  if (where.what != ruling::open_turn) return;
-  end(s, *where.which, {turn_state::error, "agent_error", text_or(e.error, "Unknown error from external agent")});
+verdict on_response_error(step& s, const agent::chat_response_error& e) {
+  const auto where = resolve(s.tree, {.request = &e.request, .fails = true});
+  switch (where.what) {
+    case ruling::open_turn:
+      end(s, *where.which, {turn_state::error, "agent_error", text_or(e.error, "Unknown error from external agent")});
+      doubt_taker_of(s, e.request);
+      break;
+    case ruling::finished_turn: {
+      auto& t = *where.which;
+      if (!t.loaded) return verdict::unread;
+      const auto* taker = s.tree.taker_of(e.request, nullptr);
+      const auto& thread = taker ? taker->row.thread : t.row.thread;
+      if (thread) ended_again(s, t, e.request, *thread);
+      break;
+    }
+    default:
+      if (e.request.empty()) doubt_all_in_flight(s);
+  }
+  return verdict::applied;
 }
 
 }  // namespace throughline::state_sync

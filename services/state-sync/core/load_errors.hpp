@@ -3,6 +3,7 @@
 
 #include <string_view>
 
+#include "services/state-sync/core/frames.hpp"
 #include "services/state-sync/core/step.hpp"
 
 namespace throughline::state_sync {
@@ -11,6 +12,6 @@ namespace throughline::state_sync {
 bool says_thread_is_gone(std::string_view error, const thread_id& thread);
 
 void on_load_error(step& s, const attachment_row& on, const agent::thread_load_error& e);
-void on_response_error(step& s, const agent::chat_response_error& e);
+verdict on_response_error(step& s, const agent::chat_response_error& e);
 
 }  // namespace throughline::state_sync

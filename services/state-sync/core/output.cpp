@@ -84,7 +84,8 @@ void begin_typed(step& s, member& m, const agent::message_added& f, std::string 
   turn_row row{.origin = turn_origin::editor, .thread = f.thread, .prompt_message_id = f.message, .named = true};
   row.record.id = interaction_id{s.new_id("int_")};
   row.record.prompt_message = std::move(text);
-  if (const auto* named = s.tree.turn_named(f.request); named && !named->open()) row.taken_over = f.request;
+  // Of a turn that is still open, on another thread, the id is taken over when that one ends (6.1 rules 1 and 2).
+  if (!f.request.empty()) row.taken_over = f.request;
   begin(s, m, std::move(row));
 }
 
@@ -95,7 +96,7 @@ verdict put_output(step& s, attachment_row& on, const agent::message_added& m) {
   switch (where.what) {
     case ruling::open_turn: {
       const auto done = store(s, *where.which, m);
-      if (done == verdict::applied) seen(s, *where.which, on);
+      if (done == verdict::applied) seen(s, *where.which, on, is_called(*where.which, m.request));
       return done;
     }
     case ruling::finished_turn:
@@ -133,8 +134,9 @@ verdict put_user_entry(step& s, attachment_row& on, const agent::message_added& 
   }
   begin_typed(s, *owner, m, std::move(*text));
   if (auto* t = s.tree.open_turn_on(m.thread)) {
-    // Read from a socket that has been superseded meanwhile: open across a change of attachment (6.4).
-    if (s.tree.newest() != &on) t->row.in_doubt = true;
+    // Read from a stock agent's socket that has been superseded meanwhile: open across a change of attachment (6.4).
+    const auto* over = s.tree.newest();
+    if (over != &on && !(over->instance && on.instance)) t->row.in_doubt = true;
     seen(s, *t, on);
   }
   return verdict::applied;

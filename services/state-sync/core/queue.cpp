@@ -9,6 +9,7 @@
 #include "services/state-sync/core/answers.hpp"
 #include "services/state-sync/core/cancel.hpp"
 #include "services/state-sync/core/commands.hpp"
+#include "services/state-sync/core/instances.hpp"
 #include "services/state-sync/core/lifecycle.hpp"
 
 namespace throughline::state_sync {
@@ -37,17 +38,21 @@ position start(step& s, member& m, queued_prompt prompt) {
   return s.head_of(m);
 }
 
-/// A prompt that is out but reached nobody goes first, once its thread is free.
-void send_unsent(step& s) {
+/// A prompt that is out but reached nobody goes first, once its thread is free; and so does one that a numbered agent,
+/// which is back, may have had and has not named: it drops what it has (6.3).
+void send_what_is_out(step& s) {
   const auto* over = s.tree.connected();
   if (!over || !over->gate_open) return;
   const auto open = s.tree.open;
   for (auto* t : open) {
-    if (!t->unsent() || t->cancelling()) continue;
+    const bool again = is_to_be_redelivered(s.tree, *t);
+    if (!again && (!t->unsent() || t->cancelling())) continue;
     const auto& thread = s.session_of(*t).row.zed_thread;
     if (thread) end_unasked_on(s, *thread);
-    auto* other = thread ? s.tree.open_turn_on(*thread) : nullptr;
-    if (!other || other == t) send_prompt(s, *t, *over);
+    const auto* other = thread ? s.tree.open_turn_on(*thread) : nullptr;
+    if (other && other != t) continue;
+    if (again) s.gone(command_id{*t->row.command});
+    send_prompt(s, *t, *over, again);
   }
 }
 
@@ -104,7 +109,7 @@ void on_post(step& s, const asked& ask, const post_prompt& what) {
 }
 
 void dispatch(step& s) {
-  send_unsent(s);
+  send_what_is_out(s);
   for (auto& m : s.tree.members | std::views::values) {
     if (m.queue.empty() || !may_dispatch(s, m)) continue;
     auto prompt = std::move(m.queue.front().prompt);

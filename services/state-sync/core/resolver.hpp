@@ -27,6 +27,7 @@ struct claim {
   const request_id* request = nullptr;
   const agent::message_added* output = nullptr;  ///< for what rests on message id and content
   bool cancels = false;                          ///< the agent's word that it has cancelled the turn
+  bool fails = false;                            ///< an error; without an id it names neither turn nor thread
 };
 
 belonging resolve(tree_state& tree, const claim& c);

@@ -98,7 +98,8 @@ struct turn_row {
   std::optional<message_id> prompt_message_id;  ///< of a prompt typed in the editor
   std::vector<silent_entry> silent;
   std::vector<entry_digest> digests;  ///< of a finished turn
-  /// Typed in the editor: the finished turn's id that the agent tags this one with (6.1 rule 2).
+  /// Typed in the editor: the id that the agent tags this one with, another turn's or nobody's; it names this one once
+  /// no other turn that it names is open (6.1 rule 2).
   std::optional<request_id> taken_over;
   std::optional<command_id> command;       ///< of its chat_message; absent: to be sent (again) at the next readiness
   bool named = false;                      ///< a frame of the agent has named it
@@ -125,8 +126,8 @@ struct prompt_row {
 
 enum class attachment_state { live, superseded, sealed, detached };
 
-/// Frames that may have killed their owners (design 3.6): `by` applies them one at a time, `number` next, the mark
-/// being committed first. Whoever else finds the mark refuses that frame.
+/// Frames that may have killed their owners (design 3.6), applied one at a time, `number` next. `by` has committed that
+/// it tries that one; whoever else finds this refuses it. Empty: nobody has tried it yet.
 struct suspect_mark {
   std::uint64_t number = 0;
   std::uint64_t through = 0;  ///< the last of them
@@ -145,7 +146,10 @@ struct attachment_row {
   std::optional<instant> gate_deadline;
   std::optional<request_id> open_thread_request;  ///< of its open_thread: a load error under it opens the gate
   std::optional<instant> ready_at;
-  std::uint64_t applied = 0;                 ///< highest number applied
+  std::uint64_t applied = 0;  ///< highest number applied
+  /// Highest number of its own that the instance's frames had, over this attachment or one before it; 0: it has none.
+  std::uint64_t agent_seq = 0;
+  bool restarted = false;  ///< another instance was there before; what ran on that is not decided yet (6.3)
   std::optional<std::uint64_t> last_number;  ///< the last its bridge will ever hand over: told by detach or seal
   instant attached_at;
   std::optional<instant> superseded_at;
@@ -168,6 +172,7 @@ struct command_row {
   std::optional<thread_id> thread;
   bool interrupt = false;
   command_state state = command_state::sent;
+  bool redelivered = false;  ///< a chat_message that its agent may have had before (6.3)
 };
 
 struct grant_row {

@@ -9,9 +9,11 @@
 #include "services/state-sync/core/clocks.hpp"
 #include "services/state-sync/core/commands.hpp"
 #include "services/state-sync/core/hand_over.hpp"
+#include "services/state-sync/core/instances.hpp"
 #include "services/state-sync/core/mutations.hpp"
 #include "services/state-sync/core/queue.hpp"
 #include "services/state-sync/core/step.hpp"
+#include "services/state-sync/core/suspects.hpp"
 #include "services/state-sync/core/tree.hpp"
 
 namespace throughline::state_sync {
@@ -38,7 +40,7 @@ struct request_rules {
   void operator()(const detach& r) { on_detach(s, ask.from, r); }
   void operator()(const seal& r) { on_seal(s, ask.from, r); }
   void operator()(const renew& r) { on_renew(s, ask.from, r); }
-  void operator()(const hand_over& r) { on_hand_over(s, ask.from, r); }
+  void operator()(const hand_over& r) { on_hand_over(s, ask, r); }
   void operator()(const command_outcome& r) { on_outcome(s, ask.from, r); }
 };
 
@@ -86,12 +88,19 @@ void tree::add_finished(turn_row row) {
   state_->finished_loaded.push_back(t);
 }
 
+bool tree::is_suspect(const input& what) const {
+  const auto* ask = std::get_if<asked>(&what);
+  const auto* frames = ask ? std::get_if<hand_over>(&ask->request) : nullptr;
+  return frames && state_sync::is_suspect(*state_, *frames);
+}
+
 decision tree::apply(const input& what, const context& at) try {
   decision out;
   step s(*state_, at, out);
   state_->bounds = at.bounds;
   adopt_epoch(s);
   std::visit(input_rules{s}, what);
+  decide_restart(s);
   dispatch(s);
   s.finish();
   unload(*state_);

@@ -28,6 +28,9 @@ class tree {
   std::vector<std::pair<session_id, interaction_id>> facts_needed(const input& what) const;
   void add_finished(turn_row row);
 
+  /// Frames that may have killed their owners (3.6): to be decided with nothing else in the transaction.
+  bool is_suspect(const input& what) const;
+
   /// Decides. On return this object holds the state after the changes; on a thrown `broken_invariant` it must be
   /// dropped.
   decision apply(const input& what, const context& at);

@@ -24,21 +24,29 @@ struct claim_of {
 
 }  // namespace
 
-caution examine(step& s, attachment_row& a, const hand_over& h) {
+bool is_suspect(const tree_state& tree, const hand_over& h) {
+  const auto a = tree.attachments.find(h.attachment);
+  if (a == tree.attachments.end() || h.frames.empty() || h.frames.back().number <= a->second.applied) return false;
+  return a->second.suspect || h.attempt >= suspect_attempt;
+}
+
+caution examine(step& s, attachment_row& a, const hand_over& h, bool deadly) {
   const auto next = std::ranges::find(h.frames, a.applied + 1, &numbered_frame::number);
   if (next == h.frames.end()) return caution::none;
-  if (a.suspect) return a.suspect->by == s.at.owner ? caution::alone : caution::poison;
-  if (h.attempt < suspect_attempt) return caution::none;
-  a.suspect = suspect_mark{next->number, h.frames.back().number, std::string(s.at.owner)};
+  const bool tried = a.suspect && !a.suspect->by.empty();
+  if (tried) return a.suspect->by == s.at.owner && !deadly ? caution::alone : caution::poison;
+  if (!a.suspect && h.attempt < suspect_attempt) return caution::none;
+  const auto through = std::max(a.suspect ? a.suspect->through : 0, h.frames.back().number);
+  a.suspect = suspect_mark{next->number, through, std::string(s.at.owner)};
   s.changed(a);
   return caution::mark;
 }
 
-void move_mark(const step& s, attachment_row& a, std::uint64_t number) {
+void move_mark(attachment_row& a, std::uint64_t number) {
   if (!a.suspect) return;
   if (number >= a.suspect->through) return a.suspect.reset();
   a.suspect->number = number + 1;
-  a.suspect->by = s.at.owner;
+  a.suspect->by.clear();
 }
 
 void end_turn_of(step& s, const agent_event& frame) {

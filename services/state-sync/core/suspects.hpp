@@ -11,14 +11,19 @@ inline constexpr std::uint32_t suspect_attempt = 3;
 
 enum class caution {
   none,
-  mark,   ///< it has just been marked: to be handed over again once that is committed
+  mark,   ///< it has just been marked as tried by this owner: to be decided again once that is committed
   alone,  ///< only the frame that comes next
   poison  ///< the frame that comes next is to be refused
 };
-caution examine(step& s, attachment_row& a, const hand_over& h);
+/// `deadly`: this owner survives the frame that comes next, but its connection does not.
+caution examine(step& s, attachment_row& a, const hand_over& h, bool deadly);
 
-/// `number` is done with: the mark moves on to the next of its frames.
-void move_mark(const step& s, attachment_row& a, std::uint64_t number);
+/// These frames are to be decided with nothing else in the transaction.
+bool is_suspect(const tree_state& tree, const hand_over& h);
+
+/// `number` is done with: the mark moves on to the next of its frames, which nobody has tried yet. An owner that is
+/// replaced between two frames did not die of either.
+void move_mark(attachment_row& a, std::uint64_t number);
 
 /// Ends the turn of a frame that cannot be taken in, without looking at what it says.
 void end_turn_of(step& s, const agent_event& frame);

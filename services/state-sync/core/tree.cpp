@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <ranges>
-#include <tuple>
 #include <utility>
 
 namespace throughline::state_sync {
@@ -66,22 +65,25 @@ turn* tree_state::find_turn(const interaction_id& id) {
   return t == turns.end() ? nullptr : &t->second;
 }
 
-turn* tree_state::taker_of(const request_id& id, const thread_id* thread) {
+template <class Fits>
+turn* tree_state::latest_taker(const request_id& id, const Fits& fits) {
   const auto takers = takers_.find(id);
   if (takers == takers_.end()) return nullptr;
-  for (const auto* t : takers->second | std::views::reverse) {
-    if (!thread || t->row.thread == *thread) return find_turn(t->id());
+  const turn* latest = nullptr;
+  for (const auto* t : takers->second) {
+    const bool same = latest && latest->row.record.session == t->row.record.session;
+    if (!fits(*t) || (latest && !same && t->row.record.created < latest->row.record.created)) continue;
+    latest = t;
   }
-  return nullptr;
+  return latest ? find_turn(latest->id()) : nullptr;
+}
+
+turn* tree_state::taker_of(const request_id& id, const thread_id* thread) {
+  return latest_taker(id, [&](const turn& t) { return !thread || t.row.thread == *thread; });
 }
 
 turn* tree_state::taker_with(const request_id& id, const thread_id& thread, const message_id& message) {
-  const auto takers = takers_.find(id);
-  if (takers == takers_.end()) return nullptr;
-  for (const auto* t : takers->second | std::views::reverse) {
-    if (t->row.thread == thread && has_message(*t, message)) return find_turn(t->id());
-  }
-  return nullptr;
+  return latest_taker(id, [&](const turn& t) { return t.row.thread == thread && has_message(t, message); });
 }
 
 turn* tree_state::prompted_by(const thread_id& thread, const message_id& message, const std::string& text) {
@@ -102,6 +104,26 @@ void tree_state::index_prompt(turn& t) {
 turn* tree_state::open_turn_on(const thread_id& thread) {
   const auto t = std::ranges::find_if(open, [&](const turn* o) { return o->row.thread == thread; });
   return t == open.end() ? nullptr : *t;
+}
+
+turn* tree_state::last_finished_on(const thread_id& thread) {
+  turn* last = nullptr;
+  for (auto& t : turns | std::views::values) {
+    if (t.open() || t.row.thread != thread) continue;
+    if (!last || t.row.record.ordinal > last->row.record.ordinal) last = &t;
+  }
+  return last;
+}
+
+request_id tree_state::request_of(const turn& t) {
+  const auto* named = t.row.taken_over ? turn_named(*t.row.taken_over) : nullptr;
+  return t.row.taken_over && !(named && named->open()) ? *t.row.taken_over : request_id{t.id().text()};
+}
+
+bool tree_state::on_its_way(const turn& t) const {
+  if (!t.open() || t.row.named || !t.row.command) return false;
+  const auto c = commands.find(*t.row.command);
+  return c != commands.end() && c->second.state == command_state::sent;
 }
 
 turn* tree_state::running(const session_id& id) {
@@ -132,10 +154,8 @@ turn& tree_state::add(turn_row row) {
 void tree_state::index_taken_over(const turn& t) {
   if (!t.row.taken_over) return;
   auto& takers = takers_[*t.row.taken_over];
-  const auto age = [](const turn* o) {
-    return std::tuple(o->row.record.created, o->row.record.session, o->row.record.ordinal);
-  };
-  takers.insert(std::ranges::upper_bound(takers, age(&t), {}, age), &t);
+  const auto place = [](const turn* o) { return std::pair(o->row.record.session, o->row.record.ordinal); };
+  takers.insert(std::ranges::upper_bound(takers, place(&t), {}, place), &t);
 }
 
 void tree_state::index_finished(turn& t) {

@@ -41,7 +41,7 @@ class tree_state {
   // Turns.
   turn* find_turn(const interaction_id& id);
   turn* turn_named(const request_id& id) { return find_turn(interaction_id{id.text()}); }
-  /// The latest turn that has taken over this finished turn's id, on this thread where one is given (6.1 rule 2); null
+  /// The latest turn that has taken over this id, on this thread where one is given (6.1 rule 2); null
   /// when none has.
   turn* taker_of(const request_id& id, const thread_id* thread);
   /// The latest of them, on this thread, that has an entry with this message id.
@@ -51,6 +51,12 @@ class tree_state {
   /// Its prompt has come as a user entry (`prompt_message_id`).
   void index_prompt(turn& t);
   turn* open_turn_on(const thread_id& thread);
+  /// The latest turn of this thread that has ended.
+  turn* last_finished_on(const thread_id& thread);
+  /// The id under which commands speak of this turn: its own, or the one it has taken over.
+  request_id request_of(const turn& t);
+  /// Its prompt is on its way to the agent, and not known to have arrived.
+  bool on_its_way(const turn& t) const;
   /// The open turn for which the session's next prompt waits; null when it need not.
   turn* running(const session_id& id);
   turn& add(turn_row row);
@@ -88,11 +94,14 @@ class tree_state {
 
  private:
   void index_taken_over(const turn& t);
+  /// In a session the one with the highest ordinal, whatever the clock said.
+  template <class Fits>
+  turn* latest_taker(const request_id& id, const Fits& fits);
   void index_entries(const turn& t, const std::vector<entry_digest>& before);
 
   session_id root_;
   std::unordered_map<std::string, std::vector<known_entry>> entries_;  ///< by thread + NUL + message id
-  std::unordered_map<request_id, std::vector<const turn*>> takers_;    ///< oldest first
+  std::unordered_map<request_id, std::vector<const turn*>> takers_;    ///< by session and ordinal
   std::unordered_map<message_id, std::vector<turn*>> prompted_;        ///< by prompt_message_id, of all threads
 };
 

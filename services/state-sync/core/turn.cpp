@@ -29,8 +29,8 @@ void set_state(turn& t, turn_state to) {
   t.row.record.state = to;
 }
 
-request_id request_of(const turn& t) {
-  return t.row.taken_over ? *t.row.taken_over : request_id{t.id().text()};
+bool is_called(const turn& t, const request_id& id) {
+  return t.row.taken_over == id || t.id().text() == id.text();
 }
 
 bool has_message(const turn& t, const message_id& id) {

@@ -37,8 +37,8 @@ bool may_become(turn_state from, turn_state to);
 /// Throws broken_invariant when the table does not have the change.
 void set_state(turn& t, turn_state to);
 
-/// The id under which commands speak of this turn: its own, or the one it has taken over (6.1 rule 2).
-request_id request_of(const turn& t);
+/// The id under which the agent may speak of this turn: its own, or the one it has taken over (6.1 rule 2).
+bool is_called(const turn& t, const request_id& id);
 
 /// True iff one of its entries, shown or still empty, has this id.
 bool has_message(const turn& t, const message_id& id);

@@ -44,6 +44,7 @@ committed_batch committer::commit(store& through, std::vector<pending_input>& in
 
 committed_batch committer::decide_and_write(run& r) {
   r.result.now = r.through.begin(r.bounds.epoch);
+  if (r.bounds.hurried) r.through.hurry();
   auto shares = share_out(r);
   bring_into_memory(r, shares);
   std::vector<answer_key> keys;
@@ -57,7 +58,7 @@ committed_batch committer::decide_and_write(run& r) {
   r.prior = r.through.prior_answers(keys);
   for (const auto& share : shares) {
     r.result.decided.push_back(share.root);
-    decide(r, share);
+    decide(r, share, shares.size() == 1);
   }
   r.through.write(r.result.written, r.locked, r.result.now);
   const auto receipt = r.through.commit();
@@ -113,7 +114,7 @@ void committer::bring_into_memory(run& r, std::vector<tree_share>& shares) {
   }
 }
 
-void committer::decide(run& r, const tree_share& share) {
+void committer::decide(run& r, const tree_share& share, bool only_one) {
   auto& known = *trees_.find(share.root);
   auto& state = known.state;
   write_set writes;
@@ -132,8 +133,17 @@ void committer::decide(run& r, const tree_share& share) {
           request->prior = found->second;
         }
       }
-      apply_one(r, state, what, writes);
+      const bool suspect = state.is_suspect(what);
+      if (suspect && (!only_one || next > 0)) break;
+      const bool unfinished = apply_one(r, state, what, writes);
+      if (suspect) {
+        if (unfinished) r.result.unfinished = r.inputs[share.inputs[next]].to;
+        next += unfinished ? 0 : 1;
+        break;
+      }
     }
+    r.result.apart.insert(r.result.apart.end(), share.inputs.begin() + static_cast<std::ptrdiff_t>(next),
+                          share.inputs.end());
   } catch (const broken_invariant& broken) {
     r.result.broken.push_back(
         {share.root, broken.what, {share.inputs.begin() + static_cast<std::ptrdiff_t>(next), share.inputs.end()}});
@@ -141,14 +151,16 @@ void committer::decide(run& r, const tree_share& share) {
   r.result.written.add(std::move(writes));
 }
 
-void committer::apply_one(run& r, tree& state, const input& what, write_set& writes) {
+bool committer::apply_one(run& r, tree& state, const input& what, write_set& writes) {
   for (const auto& [session, interaction] : state.facts_needed(what)) {
     if (auto turn = r.through.finished_turn(session, interaction)) state.add_finished(std::move(*turn));
   }
   auto decided = state.apply(what, {r.result.now, steady_now(), r.bounds.epoch, &ids_, r.bounds.of_sessions, owner_});
   for (const auto& a : decided.writes.answers) r.prior.insert_or_assign({a.scope, a.id}, a);
   writes.add(decided.writes);
+  const bool unfinished = decided.is_unfinished();
   r.decisions.push_back(std::move(decided));
+  return unfinished;
 }
 
 void committer::mark_written(const run& r) {

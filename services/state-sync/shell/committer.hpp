@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,13 +29,17 @@ struct committed_batch {
   std::vector<consequences> after;
   std::vector<session_id> decided;  ///< roots
   std::vector<std::size_t> kept;    ///< inputs whose tree is locked by somebody else
+  std::vector<std::size_t>
+      apart;  ///< a suspect one that shared its transaction, followed one or is unfinished, and what is behind
   std::vector<broken_tree> broken;
-  std::size_t reloaded = 0;  ///< trees whose memory was stale
+  std::optional<session_id> unfinished;  ///< what was addressed by the first of `apart`, which has just been marked
+  std::size_t reloaded = 0;              ///< trees whose memory was stale
 };
 
 struct decision_bounds {
   std::uint64_t epoch = 0;
   limits of_sessions;
+  bool hurried = false;  ///< what is tried again, a session alone: it does not wait long for locks
 };
 
 class committer {
@@ -55,8 +60,9 @@ class committer {
   committed_batch decide_and_write(run& r);
   std::vector<tree_share> share_out(run& r);
   void bring_into_memory(run& r, std::vector<tree_share>& shares);
-  void decide(run& r, const tree_share& share);
-  void apply_one(run& r, tree& state, const input& what, write_set& writes);
+  void decide(run& r, const tree_share& share, bool only_one);
+  /// True when it is to be decided once more, after this is committed.
+  bool apply_one(run& r, tree& state, const input& what, write_set& writes);
   void mark_written(const run& r);
 
   tree_cache& trees_;

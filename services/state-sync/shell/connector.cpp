@@ -13,14 +13,10 @@ std::string describe(const io::open_error& why) {
 }
 
 std::expected<connected, std::string> connect(const io::database& database, io::connection_role role) {
-  auto opened = database.open(role);
+  auto opened = database.open(role, establish_epoch);
   if (!opened) return std::unexpected(describe(opened.error()));
-  try {
-    const auto epoch = establish_epoch(**opened);
-    return connected{std::move(*opened), epoch};
-  } catch (const std::exception& e) {
-    return std::unexpected(std::string(io::to_text(io::classify(e))));
-  }
+  const auto epoch = (*opened)->epoch();
+  return connected{std::move(*opened), epoch};
 }
 
 }  // namespace throughline::state_sync

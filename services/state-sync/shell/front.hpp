@@ -14,6 +14,7 @@
 #include "services/state-sync/shell/pulse.hpp"
 #include "services/state-sync/shell/reader_pool.hpp"
 #include "services/state-sync/shell/reply_desk.hpp"
+#include "services/state-sync/shell/shard_share.hpp"
 #include "services/state-sync/shell/writer.hpp"
 
 namespace throughline::state_sync {
@@ -28,13 +29,16 @@ class front {
     reply_desk& replies;
     const probe& counts;
     const pulse& process;
-    std::function<bool(shard_number)> serving;
+    std::function<standing(shard_number)> of;
+    std::function<bool()> database_heard;  ///< lately
   };
   explicit front(rooms to) : to_(std::move(to)) {}
 
   /// What any replica answers: reads, and requests about keys.
   void open();
   void take(const std::vector<shard_number>& shards);
+  /// Ends the subscriptions. What the server had sent before has been offered to the writers when this returns, or
+  /// answered.
   void release(const std::vector<shard_number>& shards);
   /// Nothing is taken any more when it has returned.
   void close();
@@ -44,6 +48,7 @@ class front {
  private:
   void arrived(io::message m);
   void key_request_arrived(io::message m);
+  void refuse(const io::message& m, const error& why);
   void ask_writer(session_request request, io::message from, millis budget);
 
   rooms to_;

@@ -57,9 +57,20 @@ void held_inputs::put_back_alone(inputs of_one, time_point now) {
   ++at.failures;
 }
 
-void held_inputs::put_behind(inputs batch) {
+void held_inputs::put_back_apart(inputs batch, time_point now) {
+  for (auto& part : split_by_session(std::move(batch))) {
+    auto& at = place(part.front().to);
+    put_in_front(at, std::move(part));
+    at.due = now;
+    at.failed_at = now;
+    at.failures = std::max(at.failures, 1u);
+  }
+}
+
+void held_inputs::put_behind(inputs batch, time_point until) {
   for (auto& input : batch) {
     auto& at = place(input.to);
+    at.due = std::max(at.due, until);
     ++items_;
     bytes_ += input.weight;
     at.bytes += input.weight;
@@ -136,14 +147,22 @@ held_inputs::inputs held_inputs::take_spent(time_point now) {
   return spent;
 }
 
-held_inputs::inputs held_inputs::take_all() {
+held_inputs::inputs held_inputs::take_of(const std::function<bool(const session_id&)>& sessions) {
   inputs all;
-  for (auto& [session, w] : sessions_) {
-    auto taken = take(w);
+  for (auto at = sessions_.begin(); at != sessions_.end();) {
+    if (!sessions(at->first)) {
+      ++at;
+      continue;
+    }
+    auto taken = take(at->second);
     all.insert(all.end(), std::make_move_iterator(taken.begin()), std::make_move_iterator(taken.end()));
+    at = sessions_.erase(at);
   }
-  sessions_.clear();
   return all;
+}
+
+held_inputs::inputs held_inputs::take_all() {
+  return take_of([](const session_id&) { return true; });
 }
 
 std::optional<held_inputs::time_point> held_inputs::earliest() const {

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <unordered_map>
 #include <vector>
@@ -32,8 +33,10 @@ class held_inputs {
   void put_back(inputs batch, time_point until);
   /// The same for the inputs of one session that failed with nothing else in their transaction.
   void put_back_alone(inputs of_one, time_point now);
-  /// Behind what waits of their sessions, whatever the bounds: they were counted when they came.
-  void put_behind(inputs batch);
+  /// To be taken at once, each session alone.
+  void put_back_apart(inputs batch, time_point now);
+  /// Behind what waits of their sessions, not before `until`, whatever the bounds: they were counted when they came.
+  void put_behind(inputs batch, time_point until = {});
   /// What was tried is settled: the session is like any other again.
   void settled(const session_id& session);
 
@@ -49,6 +52,8 @@ class held_inputs {
   std::vector<inputs> take_due_alone(time_point now, std::size_t most);
   /// What its senders no longer wait for, out of turn: pauses may be longer than budgets.
   inputs take_spent(time_point now);
+  /// What waits of these sessions, which are forgotten.
+  inputs take_of(const std::function<bool(const session_id&)>& sessions);
   inputs take_all();
 
   std::optional<time_point> earliest() const;
@@ -62,7 +67,7 @@ class held_inputs {
     inputs items;
     std::size_t bytes = 0;
     time_point due{};
-    unsigned failures = 0;  ///< alone, in a row
+    unsigned failures = 0;  ///< alone, in a row; above 0 it is tried alone
     time_point failed_at{};
   };
   waiting& place(const session_id& session);

@@ -52,6 +52,7 @@ void key_desk::run() {
   session mine;
   while (!inbox_.drained()) {
     for (auto& one : inbox_.take({1, 1}, std::chrono::steady_clock::now() + idle_wait)) answer_to(mine, one);
+    if (mine.connection && !mine.connection->usable()) mine.drop();  // an outdated server, also when nobody asks
   }
 }
 
@@ -83,7 +84,7 @@ void key_desk::answer_to(session& with, const pending_key_request& request) {
     with.drop();
     put_off(request, failed_after_ms);
   } catch (const std::exception& e) {
-    ops::log::warn("key_request_failed", {{"why", io::to_text(io::classify(e))}});
+    ops::log::warn("key_request_failed", {{"why", io::reason_of(e)}});
     with.drop();
     put_off(request, failed_after_ms);
   }

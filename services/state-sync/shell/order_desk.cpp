@@ -16,6 +16,8 @@ constexpr std::chrono::milliseconds pause_max{5000};
 /// A bridge that has not answered for so long is gone; the silence rule has detached its attachments (6.2).
 constexpr std::chrono::minutes order_age_max{5};
 constexpr std::size_t orders_per_attachment_max = 1024;
+/// An owner in doubt looks again after this long.
+constexpr std::chrono::milliseconds doubt_pause{100};
 
 const attachment_id& attachment_of(const bridge_order& o) {
   return std::visit([](const auto& x) -> const attachment_id& { return x.attachment; }, o);
@@ -34,8 +36,8 @@ std::chrono::milliseconds pause_after(unsigned tries) {
 
 }  // namespace
 
-order_desk::order_desk(io::nats_link& link, const probe& counts, report tell)
-    : link_(link), probe_(counts), tell_(std::move(tell)), thread_([this] { run(); }) {}
+order_desk::order_desk(io::nats_link& link, const probe& counts, report tell, standing_of of)
+    : link_(link), probe_(counts), tell_(std::move(tell)), of_(std::move(of)), thread_([this] { run(); }) {}
 
 order_desk::~order_desk() {
   {
@@ -50,7 +52,7 @@ void order_desk::give(order what, std::uint64_t epoch) {
   const std::lock_guard hold(guard_);
   auto& l = lanes_[attachment_of(what.what).text()];
   if (const auto* write = std::get_if<write_command>(&what.what)) {
-    const bool known = std::any_of(l.orders.begin(), l.orders.end(), [&](const waiting& w) {
+    const bool known = std::any_of(l.orders.begin(), l.orders.end(), [&](const waiting_order& w) {
       const auto* other = std::get_if<write_command>(&w.what.what);
       return other != nullptr && other->command == write->command;
     });
@@ -61,7 +63,7 @@ void order_desk::give(order what, std::uint64_t epoch) {
   } else {
     // A superseded bridge is stopped before it is asked what it wrote; one that is to close will not be asked.
     const bool closes = std::holds_alternative<close_attachment>(what.what);
-    std::erase_if(l.orders, [&](const waiting& w) {
+    std::erase_if(l.orders, [&](const waiting_order& w) {
       const bool is_write = std::holds_alternative<write_command>(w.what.what);
       return is_write ? closes || dies_with_socket(w.what.what) : w.what.what.index() == what.what.index();
     });
@@ -84,7 +86,7 @@ void order_desk::attachment_is(const attachment_id& id, attachment_state state) 
   const auto found = lanes_.find(id.text());
   if (found == lanes_.end()) return;
   auto& l = found->second;
-  std::erase_if(l.orders, [](const waiting& w) { return dies_with_socket(w.what.what); });
+  std::erase_if(l.orders, [](const waiting_order& w) { return dies_with_socket(w.what.what); });
   restart(l);
   if (l.orders.empty()) lanes_.erase(found);
 }
@@ -95,7 +97,7 @@ void order_desk::attachment_gone(const attachment_id& id) {
   if (found == lanes_.end()) return;
   // The order to close it outlives the attachment's row.
   std::erase_if(found->second.orders,
-                [](const waiting& w) { return !std::holds_alternative<close_attachment>(w.what.what); });
+                [](const waiting_order& w) { return !std::holds_alternative<close_attachment>(w.what.what); });
   found->second.generation = ++generations_;
   found->second.asked = false;
   if (found->second.orders.empty()) lanes_.erase(found);
@@ -105,7 +107,7 @@ void order_desk::command_gone(const command_id& id) {
   const std::lock_guard hold(guard_);
   for (auto at = lanes_.begin(); at != lanes_.end(); ++at) {
     auto& l = at->second;
-    const auto found = std::find_if(l.orders.begin(), l.orders.end(), [&](const waiting& w) {
+    const auto found = std::find_if(l.orders.begin(), l.orders.end(), [&](const waiting_order& w) {
       const auto* write = std::get_if<write_command>(&w.what.what);
       return write != nullptr && write->command == id;
     });
@@ -127,6 +129,11 @@ void order_desk::forget(shard_number shard) {
       lanes_, [shard](const auto& named) { return shard_or_zero(named.second.orders.front().what.session) == shard; });
 }
 
+std::size_t order_desk::waiting() const {
+  const std::lock_guard hold(guard_);
+  return lanes_.size();
+}
+
 void order_desk::run() {
   std::unique_lock hold(guard_);
   while (!stopping_) {
@@ -139,7 +146,7 @@ order_desk::clock::time_point order_desk::send_due(std::unique_lock<std::mutex>&
   struct due_order {
     lane_key key;
     std::uint64_t generation;
-    waiting what;
+    waiting_order what;
   };
   const auto now = clock::now();
   auto next = now + pause_max;
@@ -147,11 +154,14 @@ order_desk::clock::time_point order_desk::send_due(std::unique_lock<std::mutex>&
   for (auto at = lanes_.begin(); at != lanes_.end();) {
     auto& l = at->second;
     while (!l.orders.empty() && !l.asked && now - l.orders.front().since > order_age_max) take_off(l);
-    if (l.orders.empty()) {
+    const auto here = l.orders.empty() ? standing::stranger : of_(shard_or_zero(l.orders.front().what.session));
+    if (here == standing::stranger) {
       at = lanes_.erase(at);
       continue;
     }
-    if (!l.asked && l.next_try <= now) {
+    if (here == standing::in_doubt) {
+      next = std::min(next, now + doubt_pause);
+    } else if (!l.asked && l.next_try <= now) {
       l.asked = true;
       l.sent_at = now;
       ++l.orders.front().tries;
@@ -167,15 +177,15 @@ order_desk::clock::time_point order_desk::send_due(std::unique_lock<std::mutex>&
   return due.empty() ? next : clock::now();
 }
 
-void order_desk::send(const lane_key& key, std::uint64_t generation, const waiting& what) {
-  probe_.order_sent();
+void order_desk::send(const lane_key& key, std::uint64_t generation, const waiting_order& what) {
   const auto* write = std::get_if<write_command>(&what.what.what);
-  const auto command = write ? std::optional(write->command) : std::nullopt;
+  const question about{what.what.session, generation, write ? std::optional(write->command) : std::nullopt};
+  // Asked again, as near to the sending as can be: this thread may have stood still.
+  if (of_(shard_or_zero(about.session)) != standing::owner) return answered(key, about, fail("not_sent", "in doubt"));
+  probe_.order_sent();
   link_
       .request({codec::bridge_subject(what.what.to), {}}, {}, codec::encode(what.what.what, what.epoch), answer_max,
-               [this, key, about = question{what.what.session, generation, command}](result<io::message> answer) {
-                 answered(key, about, std::move(answer));
-               })
+               [this, key, about](result<io::message> answer) { answered(key, about, std::move(answer)); })
       .release();
 }
 

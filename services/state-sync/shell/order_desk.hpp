@@ -1,6 +1,7 @@
 #pragma once
 // Orders to agent-bridges: sent after their commit, repeated until answered (design 6.3). The orders of one attachment
-// go out one after the other, so that the agent gets its commands in order. Any thread; a thread of its own repeats.
+// go out one after the other, so that the agent gets its commands in order. An owner that was replaced sends none: its
+// order may have been called off since. Any thread; a thread of its own repeats.
 
 #include <chrono>
 #include <condition_variable>
@@ -18,6 +19,7 @@
 #include "common/io/nats/nats_link.hpp"
 #include "services/state-sync/core/decision.hpp"
 #include "services/state-sync/shell/probe.hpp"
+#include "services/state-sync/shell/shard_share.hpp"
 
 namespace throughline::state_sync {
 
@@ -26,7 +28,12 @@ class order_desk {
   /// Takes what became of a command: an input for the session's tree.
   using report = std::function<void(command_outcome)>;
 
-  order_desk(io::nats_link& link, const probe& counts, report tell);
+  /// Whether this replica may act for a shard now.
+  using standing_of = std::function<standing(shard_number)>;
+
+  order_desk(
+      io::nats_link& link, const probe& counts, report tell,
+      standing_of of = [](shard_number) { return standing::owner; });
   ~order_desk();  ///< stops; the link must have been stopped before
   order_desk(const order_desk&) = delete;
   order_desk& operator=(const order_desk&) = delete;
@@ -40,17 +47,19 @@ class order_desk {
   void command_gone(const command_id& id);
   /// The shard has another owner now.
   void forget(shard_number shard);
+  /// Attachments that have an order waiting.
+  std::size_t waiting() const;
 
  private:
   using clock = std::chrono::steady_clock;
-  struct waiting {
+  struct waiting_order {
     order what;
     std::uint64_t epoch = 0;
     clock::time_point since;
     unsigned tries = 0;
   };
   struct lane {  ///< of one attachment
-    std::deque<waiting> orders;
+    std::deque<waiting_order> orders;
     bool asked = false;            ///< the first one is on its way
     std::uint64_t generation = 0;  ///< of the first one: answers to others are late
     clock::time_point sent_at;
@@ -65,7 +74,7 @@ class order_desk {
 
   void run();
   clock::time_point send_due(std::unique_lock<std::mutex>& hold);
-  void send(const lane_key& key, std::uint64_t generation, const waiting& what);
+  void send(const lane_key& key, std::uint64_t generation, const waiting_order& what);
   void answered(const lane_key& key, const question& about, result<io::message> answer);
   void restart(lane& l);  ///< its first order is asked now, whatever was asked before
   void take_off(lane& l);
@@ -73,7 +82,8 @@ class order_desk {
   io::nats_link& link_;
   const probe& probe_;
   const report tell_;
-  std::mutex guard_;
+  const standing_of of_;
+  mutable std::mutex guard_;
   std::condition_variable changed_;
   std::unordered_map<lane_key, lane> lanes_;
   std::uint64_t generations_ = 0;

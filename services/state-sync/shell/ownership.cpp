@@ -1,21 +1,27 @@
 #include "services/state-sync/shell/ownership.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/ops/log.hpp"
 #include "services/state-sync/shell/connector.hpp"
-#include "services/state-sync/shell/shard_share.hpp"
 #include "services/state-sync/shell/store/shard_locks.hpp"
 
 namespace throughline::state_sync {
 namespace {
 
-constexpr std::chrono::milliseconds beat_interval{1000};
-constexpr std::chrono::milliseconds round_interval{500};
-/// Two missed beats.
-constexpr std::chrono::milliseconds beat_age_max{2500};
+using std::chrono::milliseconds;
+
+/// Every round is a beat.
+constexpr milliseconds round_interval{500};
+/// Two missed beats of one second.
+constexpr milliseconds beat_age_max{2500};
 /// PostgreSQL has thrown this backend out by then (idle_session_timeout is 5 s).
-constexpr std::chrono::milliseconds answer_max{5000};
+constexpr milliseconds answer_max{5000};
+/// A NATS server that is restarted is back by then. When it is away from all replicas, all of them are off the list
+/// before the first would give up shards, and everybody keeps what it has: somebody must run the clocks of turns.
+constexpr milliseconds deaf_member_max{750};
+constexpr milliseconds deaf_owner_max{1500};
 
 }  // namespace
 
@@ -30,119 +36,177 @@ void ownership::start() {
 }
 
 void ownership::stop() {
-  {
-    const std::lock_guard hold(guard_);
-    stopping_ = true;
-    stop_asked_.notify_all();
-  }
+  stopping_ = true;
+  wake_.set();
   if (thread_.joinable()) thread_.join();
 }
 
-bool ownership::serving(shard_number shard) const {
-  return held_[shard] && clock::now() - clock::time_point(clock::duration(last_beat_)) < beat_age_max;
+void ownership::hears(bool requests) {
+  if (requests) {
+    deaf_since_ = 0;
+  } else if (deaf_since_ == 0) {
+    deaf_since_ = thread_.joinable() ? clock::now().time_since_epoch().count() : 1;
+  }
+  wake_.set();
+}
+
+standing ownership::of(shard_number shard) const {
+  if (!held_[shard]) return standing::stranger;
+  return certain() ? standing::owner : standing::in_doubt;
+}
+
+bool ownership::certain() const {
+  return clock::now() - clock::time_point(clock::duration(last_beat_)) < beat_age_max;
+}
+
+bool ownership::deaf_for(milliseconds time) const {
+  const auto since = deaf_since_.load();
+  return since != 0 && clock::now() - clock::time_point(clock::duration(since)) >= time;
 }
 
 void ownership::run() {
-  std::unique_lock hold(guard_);
   while (!stopping_) {
-    hold.unlock();
     round();
-    hold.lock();
-    stop_asked_.wait_for(hold, round_interval, [this] { return stopping_; });
+    const bool open = connection_ && connection_->usable();
+    wake_.wait(open ? connection_->sql().sock() : -1, round_interval);
   }
-  hold.unlock();
-  give_up();
+  give_up_all();
 }
 
 void ownership::round() {
   try {
     if (!connect_now()) return;
-    if (clock::now() >= next_beat_) beat();
-    take_free();
+    take_told(*connection_);
+    const bool able = keep_membership();
+    const auto seen = look();
+    if (!able) return;
+    tell_.database(true, "");
+    const auto change = change_of(seen, number_);
+    if (!change.take.empty()) take(change.take);
+    if (!change.give_up.empty() && (member_ || deaf_for(deaf_owner_max))) give_up(change.give_up);
   } catch (const std::exception& e) {
-    const auto why = io::to_text(io::classify(e));
+    const auto why = io::reason_of(e);
     ops::log::warn("lock_connection_lost", {{"why", why}});
-    connection_.reset();
-    lose_all();
+    connection_lost();
     tell_.database(false, why);
   }
 }
 
 bool ownership::connect_now() {
   if (connection_ && connection_->usable()) return true;
-  connection_.reset();
-  lose_all();
+  connection_lost();
   auto opened = connect(database_, io::connection_role::lock);
   if (!opened) {
     tell_.database(false, opened.error());
     return false;
   }
   connection_ = std::move(opened->link);
-  next_beat_ = {};
+  const auto watched = connection_->limit(answer_max);
+  listen_for_changes(*connection_);
   return true;
 }
 
-void ownership::beat() {
-  std::vector<shard_number> lost;
-  {
-    const auto watched = connection_->limit(answer_max);
-    std::array<bool, shard_count> still{};
-    for (const auto shard : held_shards(*connection_)) still[shard] = true;
-    for (unsigned shard = 0; shard < shard_count; ++shard) {
-      if (held_[shard].exchange(held_[shard] && still[shard]) && !still[shard]) {
-        lost.push_back(static_cast<shard_number>(shard));
-      }
+/// False when this replica should be a member and cannot be one.
+bool ownership::keep_membership() {
+  const bool wanted = !deaf_for(deaf_member_max);
+  if (wanted == member_) return true;
+  if (wanted) {
+    // Without connections to write with, as on a server that has none left, it would only keep shards from others.
+    const auto trial = connect(database_, io::connection_role::work);
+    if (!trial) {
+      tell_.database(false, trial.error());
+      return false;
     }
   }
-  last_beat_ = clock::now().time_since_epoch().count();
-  next_beat_ = clock::now() + beat_interval;
-  if (!lost.empty()) tell_.lost(lost);
-  tell_.database(true, "");
+  const auto watched = connection_->limit(answer_max);
+  if (wanted) {
+    do {
+      number_ = static_cast<member_number>(system_entropy() & 0x7fffffff);
+    } while (!join(*connection_, number_));
+  } else {
+    leave(*connection_, number_);
+  }
+  member_ = wanted;
+  ops::log::info(wanted ? "joined" : "left", {{"member", number_}});
+  tell_of_change(*connection_);
+  return true;
 }
 
-void ownership::take_free() {
-  std::vector<shard_number> held;
-  for (unsigned shard = 0; shard < shard_count; ++shard) {
-    if (held_[shard]) held.push_back(static_cast<shard_number>(shard));
+/// What is no longer held is lost; what is held and was forgotten is not: `taken` has not been told of it.
+shard_view ownership::look() {
+  const auto sent_at = clock::now();
+  shard_view seen;
+  {
+    const auto watched = connection_->limit(answer_max);
+    seen = look_at_locks(*connection_);
   }
-  // One member so far: all shards are its share.
-  const auto change = change_of(held, fair_share({}, "self"));
-  if (change.take.empty()) return;
+  std::vector<shard_number> lost;
+  for (const auto shard : all_held()) {
+    if (seen.holders[shard] != holder::self) lost.push_back(shard);
+  }
+  set_held(lost, false);
+  // Not when the answer was read: a process that stood still in between reads an old one.
+  last_beat_ = sent_at.time_since_epoch().count();
+  if (!lost.empty()) tell_.lost(lost);
+  return seen;
+}
+
+void ownership::take(const std::vector<shard_number>& free) {
   std::vector<shard_number> taken;
   {
     const auto watched = connection_->limit(answer_max);
-    taken = try_shards(*connection_, change.take);
+    taken = try_shards(*connection_, free);
+    if (!taken.empty()) tell_of_change(*connection_);
   }
   if (taken.empty()) return;
-  for (const auto shard : taken) held_[shard] = true;
+  set_held(taken, true);
   ops::log::info("shards_taken", {{"shards", taken.size()}});
   tell_.taken(taken);
 }
 
-void ownership::lose_all() {
-  std::vector<shard_number> lost;
+void ownership::give_up(const std::vector<shard_number>& held) {
+  ops::log::info("shards_given_up", {{"shards", held.size()}});
+  tell_.leaving(held);
+  set_held(held, false);
+  const auto watched = connection_->limit(answer_max);
+  release_shards(*connection_, held);
+  tell_of_change(*connection_);
+}
+
+void ownership::set_held(const std::vector<shard_number>& shards, bool held) {
+  for (const auto shard : shards) held_[shard] = held;
+}
+
+std::vector<shard_number> ownership::all_held() const {
+  std::vector<shard_number> shards;
   for (unsigned shard = 0; shard < shard_count; ++shard) {
-    if (held_[shard].exchange(false)) lost.push_back(static_cast<shard_number>(shard));
+    if (held_[shard]) shards.push_back(static_cast<shard_number>(shard));
   }
+  return shards;
+}
+
+void ownership::connection_lost() {
+  connection_.reset();
+  member_ = false;
+  const auto lost = all_held();
   if (lost.empty()) return;
+  set_held(lost, false);
   ops::log::warn("shards_lost", {{"shards", lost.size()}});
   tell_.lost(lost);
 }
 
-void ownership::give_up() {
-  std::vector<shard_number> held;
-  for (unsigned shard = 0; shard < shard_count; ++shard) {
-    if (held_[shard].exchange(false)) held.push_back(static_cast<shard_number>(shard));
-  }
-  if (!held.empty()) tell_.lost(held);
+/// Off the list first: what is given up then is others' due.
+void ownership::give_up_all() {
   try {
-    if (connection_) {
-      const auto watched = connection_->limit(std::chrono::milliseconds(1000));
-      release_shards(*connection_, held);
+    if (connection_ && connection_->usable()) {
+      const auto watched = connection_->limit(answer_max);
+      if (member_) leave(*connection_, number_);
+      if (const auto held = all_held(); !held.empty()) give_up(held);
     }
-  } catch (const std::exception&) {  // the end of the connection releases them as well
+  } catch (const std::exception& e) {  // the end of the connection releases them as well
+    ops::log::warn("lock_connection_lost", {{"why", io::reason_of(e)}});
   }
-  connection_.reset();
+  connection_lost();
 }
 
 }  // namespace throughline::state_sync

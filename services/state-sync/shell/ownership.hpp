@@ -1,20 +1,21 @@
 #pragma once
-// Which shards this replica owns (design 3.5). A thread of its own holds PostgreSQL's locks on one connection, beats
-// every second, and takes free shards every 500 ms. Correctness never rests on it: the fence does.
+// Which shards this replica owns (design 3.5). A thread of its own holds PostgreSQL's locks on one connection, looks at
+// all of them every 500 ms and when another replica tells of a change (which is also the beat), and takes or gives up
+// what `change_of` says. Correctness never rests on it: the fence does.
 
 #include <array>
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "common/base/ulid.hpp"
 #include "common/io/postgres/database.hpp"
+#include "services/state-sync/shell/shard_share.hpp"
+#include "services/state-sync/shell/wake_signal.hpp"
 
 namespace throughline::state_sync {
 
@@ -23,6 +24,9 @@ class ownership {
   /// Called on the ownership thread.
   struct callbacks {
     std::function<void(const std::vector<shard_number>&)> taken;
+    /// To be given up: takes no more requests for them, finishes what was taken, and returns. They are still held.
+    std::function<void(const std::vector<shard_number>&)> leaving;
+    /// Their locks are gone, without warning.
     std::function<void(const std::vector<shard_number>&)> lost;
     /// Whether the database answers; the reason when not.
     std::function<void(bool up, const std::string& why)> database;
@@ -37,8 +41,14 @@ class ownership {
   /// Gives all shards up, at once, so that others can take them. Twice is harmless.
   void stop();
 
-  /// True iff the shard's lock is held and the last beat is younger than two. Any thread.
-  bool serving(shard_number shard) const;
+  /// Whether requests can be heard. While they cannot, this replica takes no shards, and hands its own to others that
+  /// can hear. Any thread; true at first, and false before `start` is as if it had been so for ever.
+  void hears(bool requests);
+
+  /// Any thread.
+  standing of(shard_number shard) const;
+  /// The database was heard of within two beats. Any thread.
+  bool certain() const;
 
  private:
   using clock = std::chrono::steady_clock;
@@ -46,21 +56,26 @@ class ownership {
   void run();
   void round();
   bool connect_now();
-  void beat();
-  void take_free();
-  void lose_all();
-  void give_up();
+  bool keep_membership();
+  bool deaf_for(std::chrono::milliseconds time) const;
+  shard_view look();
+  void take(const std::vector<shard_number>& free);
+  void give_up(const std::vector<shard_number>& held);
+  void set_held(const std::vector<shard_number>& shards, bool held);
+  std::vector<shard_number> all_held() const;
+  void connection_lost();
+  void give_up_all();
 
   const io::database& database_;
   const callbacks tell_;
   std::unique_ptr<io::database_connection> connection_;
+  member_number number_ = 0;  ///< of this connection's membership
+  bool member_ = false;
   std::array<std::atomic<bool>, shard_count> held_{};
-  std::atomic<clock::rep> last_beat_ = 0;
-  clock::time_point next_beat_{};
-
-  std::mutex guard_;
-  std::condition_variable stop_asked_;
-  bool stopping_ = false;
+  std::atomic<clock::rep> last_beat_ = 0;   ///< when the beat that was last answered was sent
+  std::atomic<clock::rep> deaf_since_ = 0;  ///< 0: hears
+  std::atomic<bool> stopping_ = false;
+  wake_signal wake_;
   std::thread thread_;
 };
 

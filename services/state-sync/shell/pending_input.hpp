@@ -20,6 +20,8 @@ struct pending_input {
   time_point received{};
   millis budget{0};  ///< of its sender, from `received`; 0: nobody waits
   std::size_t weight = 0;
+  bool in_doubt = false;      ///< was in a transaction of which nobody knows whether it committed
+  unsigned cuts = 0;          ///< connections lost while nothing of another session was in the transaction
   bool failed_alone = false;  ///< decided alone once and refused by the database; it gets one more try after a reload
 
   bool spent(time_point now) const { return budget.count() > 0 && now - received >= budget; }

@@ -21,6 +21,7 @@ class probe {
   void input_refused() const { refused_.add(); }
   void input_expired() const { expired_.add(); }
   void input_put_off() const { busy_.add(); }
+  void input_not_owned() const { not_owned_.add(); }
   void frames_ignored(std::size_t n) const { ignored_.add(static_cast<double>(n)); }
   void message_malformed() const { malformed_.add(); }
   void events_not_published(std::size_t n) const { unpublished_.add(static_cast<double>(n)); }
@@ -30,13 +31,16 @@ class probe {
   void read_put_off() const { reads_busy_.add(); }
   void order_sent() const { orders_.add(); }
   void shards_held(std::size_t n) const { shards_.set(static_cast<double>(n)); }
+  void shards_taken(std::size_t n) const { taken_.add(static_cast<double>(n)); }
+  void shards_given_up(std::size_t n) const { given_up_.add(static_cast<double>(n)); }
+  void shards_lost(std::size_t n) const { lost_.add(static_cast<double>(n)); }
   void epoch_is(std::uint64_t epoch) const { epoch_.set(static_cast<double>(epoch)); }
 
   static constexpr std::size_t writers_max = 2;
 
  private:
   ops::counter batches_, inputs_, events_, retries_, splits_, in_doubt_, stale_, quarantined_, refused_, expired_,
-      busy_, ignored_, malformed_, unpublished_, reads_, reads_busy_, orders_;
+      busy_, ignored_, malformed_, unpublished_, reads_, reads_busy_, orders_, not_owned_, taken_, given_up_, lost_;
   ops::histogram batch_size_, commit_seconds_, read_seconds_;
   ops::gauge depth_[writers_max];
   ops::gauge trees_[writers_max];

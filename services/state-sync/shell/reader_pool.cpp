@@ -13,7 +13,9 @@ namespace {
 constexpr std::size_t connections = 8;
 constexpr inbox_bounds waiting_max{4096, std::size_t{64} << 20};
 constexpr std::chrono::seconds idle_wait{1};
-constexpr std::chrono::milliseconds read_time_max{4000};
+/// A read may take as long as its sender waits, within these: the sender of a large one waits longer each time.
+constexpr std::chrono::milliseconds read_time_min{4000};
+constexpr std::chrono::milliseconds read_time_max{30'000};
 constexpr std::uint32_t full_after_ms = 250;
 constexpr std::uint32_t failed_after_ms = 500;
 /// A connection that failed to open is not tried again for so long.
@@ -58,6 +60,7 @@ void reader_pool::run() {
   session mine;
   while (!inbox_.drained()) {
     for (auto& read : inbox_.take({1, 1}, std::chrono::steady_clock::now() + idle_wait)) answer(mine, read);
+    if (mine.connection && !mine.connection->usable()) mine.drop();  // an outdated server, also when nobody asks
   }
 }
 
@@ -78,10 +81,11 @@ void reader_pool::answer(session& with, const pending_read& read) {
   try {
     read_outcome found;
     {
-      const auto watched = with.connection->limit(read_time_max);
+      const auto watched = with.connection->limit(std::clamp<millis>(read.budget, read_time_min, read_time_max));
       found = with.reads->answer(read.what);
     }
-    (void)link_.respond(read.from, {}, codec::encode(found.what, found.epoch));
+    const auto sent = link_.respond(read.from, {}, codec::encode(found.what, found.epoch));
+    if (!sent && sent.error().code == "too_large") ops::log::warn("reading_too_large", {{"read", read.what.index()}});
     probe_.read_answered(std::chrono::steady_clock::now() - read.received);
   } catch (const std::exception& e) {
     ops::log::warn("read_failed", {{"why", io::to_text(io::classify(e))}, {"read", read.what.index()}});

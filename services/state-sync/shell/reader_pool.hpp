@@ -33,6 +33,8 @@ class reader_pool {
 
   /// Answers it, now or later; `busy` when too many wait.
   void offer(pending_read read);
+  /// Answers it `busy`.
+  void put_off(const pending_read& read, std::uint32_t after_ms);
   /// Answers what was taken and ends the threads.
   void stop();
 
@@ -40,7 +42,6 @@ class reader_pool {
   struct session;  ///< a thread's connection
   void run();
   void answer(session& with, const pending_read& read);
-  void put_off(const pending_read& read, std::uint32_t after_ms);
 
   const io::database& database_;
   io::nats_link& link_;

@@ -11,19 +11,10 @@
 #include "services/state-sync/shell/store/migrate.hpp"
 
 namespace throughline::state_sync {
-namespace {
-
-std::string why(const std::exception& e) {
-  const auto* sql = dynamic_cast<const pqxx::sql_error*>(&e);
-  return sql == nullptr ? io::to_text(io::classify(e))
-                        : fmt::format("{} (SQLSTATE {})", io::to_text(io::classify(e)), sql->sqlstate());
-}
-
-}  // namespace
 
 int run_migrate(const service_settings& settings, bool new_epoch) {
   const io::database database(settings.database);
-  auto opened = database.open(io::connection_role::work);
+  auto opened = database.open(io::connection_role::work, find_epoch);
   if (!opened) {
     fmt::print(stderr, "state-sync migrate: {}\n", describe(opened.error()));
     return opened.error().kind == io::open_failure::unsafe_server ? exit_unsafe_server : exit_no_database;
@@ -34,13 +25,13 @@ int run_migrate(const service_settings& settings, bool new_epoch) {
     fmt::print("{} migrations applied, epoch {}\n", applied, epoch);
     return 0;
   } catch (const std::exception& e) {
-    fmt::print(stderr, "state-sync migrate: {}\n", why(e));
+    fmt::print(stderr, "state-sync migrate: {}\n", io::reason_of(e));
     return exit_no_database;
   }
 }
 
 std::optional<gate_fault> check_database(const io::database& database, bool migrate_first) {
-  auto opened = database.open(io::connection_role::work);
+  auto opened = database.open(io::connection_role::work, find_epoch);
   if (!opened) {
     const auto& e = opened.error();
     if (e.kind == io::open_failure::unsafe_server) return gate_fault{"database", describe(e), exit_unsafe_server};
@@ -56,7 +47,7 @@ std::optional<gate_fault> check_database(const io::database& database, bool migr
     }
     return std::nullopt;
   } catch (const std::exception& e) {
-    return gate_fault{"database", why(e), std::nullopt};
+    return gate_fault{"database", io::reason_of(e), std::nullopt};
   }
 }
 

@@ -1,12 +1,15 @@
 #include "services/state-sync/shell/service.hpp"
 
 #include <array>
+#include <future>
 #include <utility>
 
 #include "common/ops/health.hpp"
 #include "common/ops/log.hpp"
 #include "common/ops/metrics.hpp"
 #include "common/ops/ops_server.hpp"
+#include "services/state-sync/shell/commit_health.hpp"
+#include "services/state-sync/shell/epoch_watch.hpp"
 #include "services/state-sync/shell/front.hpp"
 #include "services/state-sync/shell/key_desk.hpp"
 #include "services/state-sync/shell/order_desk.hpp"
@@ -21,6 +24,8 @@ namespace throughline::state_sync {
 namespace {
 
 constexpr std::chrono::milliseconds database_pause{500};
+/// What waits for a shard that is given up is finished in milliseconds, or cannot be finished here.
+constexpr std::chrono::milliseconds leave_max{1000};
 
 }  // namespace
 
@@ -28,7 +33,12 @@ constexpr std::chrono::milliseconds database_pause{500};
 /// `serve` and end in `drain`.
 struct service::parts {
   explicit parts(const service_settings& s)
-      : database(s.database), ops_port(ready, metrics), link(s.nats), replies(link), process(clock::now()) {}
+      : database(s.database),
+        ops_port(ready, metrics),
+        link(s.nats),
+        epochs(database, link),
+        replies(link),
+        process(clock::now()) {}
 
   using clock = std::chrono::steady_clock;
 
@@ -38,19 +48,24 @@ struct service::parts {
   io::database database;
   ops::ops_server ops_port;
   io::nats_link link;
+  epoch_watch epochs;
+  commit_health commits;
   reply_desk replies;
   pulse process;
   std::unique_ptr<order_desk> orders;
   std::unique_ptr<publisher> out;
-  std::unique_ptr<ownership> shards;
+  std::unique_ptr<ownership> owned;
   std::vector<std::unique_ptr<writer>> writers;
   std::unique_ptr<reader_pool> readers;
   std::unique_ptr<key_desk> keys;
   std::unique_ptr<front> door;
 
   void build(const service_settings& s);
-  void tell_writers(const std::vector<shard_number>& changed, bool taken);
+  void take(const std::vector<shard_number>& shards);
+  void leave(const std::vector<shard_number>& shards, std::chrono::milliseconds wait);
+  std::vector<std::vector<shard_number>> by_writer(const std::vector<shard_number>& shards) const;
   void count_shards(const std::vector<shard_number>& changed, bool taken);
+  void database_is(bool up, const std::string& why);
   void outcome_known(command_outcome what);
   void deaf_until_now();
 
@@ -58,24 +73,40 @@ struct service::parts {
 };
 
 void service::parts::build(const service_settings& s) {
-  orders = std::make_unique<order_desk>(link, counts, [this](command_outcome o) { outcome_known(std::move(o)); });
+  const auto standing_of = [this](shard_number shard) { return owned->of(shard); };
+  const auto report = [this](command_outcome o) { outcome_known(std::move(o)); };
+  orders = std::make_unique<order_desk>(link, counts, report, standing_of);
   out = std::make_unique<publisher>(link, *orders, replies, counts);
-  shards = std::make_unique<ownership>(database,
-                                       ownership::callbacks{[this](const auto& taken) { tell_writers(taken, true); },
-                                                            [this](const auto& lost) { tell_writers(lost, false); },
-                                                            [this](bool up, const std::string& why) {
-                                                              up ? ready.met("database") : ready.unmet("database", why);
-                                                            }});
-  const auto serving = [this](shard_number shard) { return shards->serving(shard); };
+  owned = std::make_unique<ownership>(
+      database, ownership::callbacks{[this](const auto& taken) { take(taken); },
+                                     [this](const auto& given_up) {
+                                       counts.shards_given_up(given_up.size());
+                                       leave(given_up, leave_max);
+                                     },
+                                     [this](const auto& lost) {
+                                       counts.shards_lost(lost.size());
+                                       leave(lost, {});
+                                     },
+                                     [this](bool up, const std::string& why) { database_is(up, why); }});
+  const auto attempted = [this](std::size_t number, const std::string& why_not) {
+    why_not.empty() ? commits.worked(number) : commits.failed(number, why_not, clock::now());
+  };
   std::vector<writer*> by_number;
   for (std::size_t i = 0; i < probe::writers_max; ++i) {
-    writers.push_back(std::make_unique<writer>(i, writer_surroundings{database, *out, replies, counts, process, serving,
-                                                                      [this] { return link.connected(); }, s.bounds}));
+    writers.push_back(
+        std::make_unique<writer>(i, writer_surroundings{database, *out, replies, counts, process, standing_of,
+                                                        [this] { return link.connected(); }, s.bounds, attempted}));
     by_number.push_back(writers.back().get());
   }
   readers = std::make_unique<reader_pool>(database, link, counts, s.snapshot_budget);
   keys = std::make_unique<key_desk>(database, link);
-  door = std::make_unique<front>(front::rooms{link, by_number, *readers, *keys, replies, counts, process, serving});
+  door = std::make_unique<front>(front::rooms{link, by_number, *readers, *keys, replies, counts, process, standing_of,
+                                              [this] { return owned->certain(); }});
+}
+
+void service::parts::database_is(bool up, const std::string& why) {
+  const auto reason = up ? commits.why_not(clock::now()) : why;
+  reason.empty() ? ready.met("database") : ready.unmet("database", reason);
 }
 
 void service::parts::count_shards(const std::vector<shard_number>& changed, bool taken) {
@@ -85,22 +116,43 @@ void service::parts::count_shards(const std::vector<shard_number>& changed, bool
   counts.shards_held(n);
 }
 
-void service::parts::tell_writers(const std::vector<shard_number>& changed, bool taken) {
-  count_shards(changed, taken);
-  if (!taken) {
-    door->release(changed);
-    for (const auto shard : changed) orders->forget(shard);
-  }
+std::vector<std::vector<shard_number>> service::parts::by_writer(const std::vector<shard_number>& shards) const {
   std::vector<std::vector<shard_number>> of(writers.size());
-  for (const auto shard : changed) of[shard % writers.size()].push_back(shard);
+  for (const auto shard : shards) of[shard % writers.size()].push_back(shard);
+  return of;
+}
+
+void service::parts::take(const std::vector<shard_number>& shards) {
+  counts.shards_taken(shards.size());
+  count_shards(shards, true);
+  auto of = by_writer(shards);
+  for (std::size_t i = 0; i < writers.size(); ++i) {
+    if (!of[i].empty()) writers[i]->shards_taken(std::move(of[i]));
+  }
+  door->take(shards);
+}
+
+/// First nothing more comes; then what came is decided and answered, or put off after `wait`. Only then may somebody
+/// else be asked: no request lies between the two of them, and none has been refused by either.
+void service::parts::leave(const std::vector<shard_number>& shards, std::chrono::milliseconds wait) {
+  count_shards(shards, false);
+  door->release(shards);
+  const auto until = clock::now() + wait;
+  auto of = by_writer(shards);
+  std::vector<std::future<void>> finished;
   for (std::size_t i = 0; i < writers.size(); ++i) {
     if (of[i].empty()) continue;
-    taken ? writers[i]->shards_taken(std::move(of[i])) : writers[i]->shards_lost(std::move(of[i]));
+    const auto promise = std::make_shared<std::promise<void>>();
+    finished.push_back(promise->get_future());
+    writers[i]->shards_lost(std::move(of[i]), [promise] { promise->set_value(); });
   }
-  if (taken) door->take(changed);
+  for (const auto& each : finished) each.wait_until(until);
+  for (const auto shard : shards) orders->forget(shard);
 }
 
 void service::parts::outcome_known(command_outcome what) {
+  // The next owner asks the bridge again, which answers as it did the first time.
+  if (owned->of(shard_or_zero(what.session)) == standing::stranger) return;
   pending_input input;
   input.to = what.session;
   input.received = clock::now();
@@ -154,18 +206,31 @@ void service::serve() {
   p.build(settings_);
   p.link.on_connected([&p] {
     p.ready.met("nats");
+    p.owned->hears(true);
     p.deaf_until_now();
     ops::log::info("nats_connected");
   });
   p.link.on_disconnected([&p] {
     p.ready.unmet("nats", "disconnected");
+    p.owned->hears(false);
     ops::log::warn("nats_disconnected");
   });
+  p.link.on_refused([&p](const std::string& why) {
+    p.ready.unmet("nats", why);
+    ops::log::warn("nats_unreachable", {{"why", why}});
+  });
+  p.link.on_dropped([&p](const std::string& subject) {
+    // Renewals may be among them: silence is not counted (6.2). Requests are repeated by their senders.
+    ops::log::warn("messages_dropped", {{"subject", subject}});
+    p.deaf_until_now();
+  });
   p.ready.unmet("nats", "not connected yet");
+  p.owned->hears(false);
+  p.epochs.start();
   p.link.start();
   p.ready.met("serving");
   p.door->open();
-  p.shards->start();
+  p.owned->start();
   while (!stop_.wait_for(pulse::tick_interval)) {
     if (!p.process.tick(parts::clock::now())) continue;
     ops::log::warn("process_was_paused");
@@ -173,16 +238,17 @@ void service::serve() {
   }
 }
 
-/// Stops taking, finishes what was taken, gives the shards up.
+/// Gives the shards up first, so that others can take them; then finishes what else was taken.
 void service::drain() {
   auto& p = *parts_;
   ops::log::info("draining");
   p.ready.unmet("serving", "draining");
+  p.owned->stop();
   p.door->close();
   for (const auto& w : p.writers) w->stop();
-  p.shards->stop();
   p.readers->stop();
   p.keys->stop();
+  p.epochs.stop();
   p.link.stop();
   ops::log::info("stopped");
 }

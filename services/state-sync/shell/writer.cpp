@@ -61,8 +61,8 @@ void writer::shards_taken(std::vector<shard_number> shards) {
   inbox_.put_always(taken{std::move(shards)});
 }
 
-void writer::shards_lost(std::vector<shard_number> shards) {
-  inbox_.put_always(lost{std::move(shards)});
+void writer::shards_lost(std::vector<shard_number> shards, std::function<void()> done) {
+  inbox_.put_always(lost{std::move(shards), std::move(done)});
 }
 
 void writer::was_deaf_until_now() {
@@ -74,6 +74,7 @@ void writer::run() {
     auto batch = gather();
     if (!batch.empty()) settle(std::move(batch));
     try_alone();
+    leave_shards();
     clean_up(clock::now());
     around_.counts.inbox_depth(number_, inbox_.size());
     trees_.trim();
@@ -93,6 +94,7 @@ bool writer::ready() {
   auto opened = connect(around_.database, io::connection_role::work);
   if (!opened) {
     ops::log::warn("database_unreachable", {{"writer", number_}, {"reason", opened.error()}});
+    around_.attempted(number_, opened.error());
     return false;
   }
   if (opened->epoch != epoch_) {
@@ -101,6 +103,7 @@ bool writer::ready() {
     epoch_ = opened->epoch;
     around_.counts.epoch_is(opened->epoch);
     next_look_ = {};
+    fresh_.assign(shards_.begin(), shards_.end());
   }
   connection_ = std::move(opened->link);
   store_ = std::make_unique<store>(*connection_);
@@ -148,10 +151,12 @@ void writer::accept(item what, inputs& batch) {
   if (auto* input = std::get_if<pending_input>(&what)) {
     line_up(std::move(*input), batch);
   } else if (const auto* more = std::get_if<taken>(&what)) {
+    leave_shards();  // those that were lost before
     shards_.insert(more->shards.begin(), more->shards.end());
+    fresh_.insert(fresh_.end(), more->shards.begin(), more->shards.end());
     next_look_ = {};
-  } else if (const auto* less = std::get_if<lost>(&what)) {
-    forget_shards(less->shards);
+  } else if (auto* less = std::get_if<lost>(&what)) {
+    leaving_.push_back(std::move(*less));
   } else {
     for (const auto& root : trees_.roots()) backlog_.push_back(own_input(root, was_deaf{}));
   }
@@ -166,19 +171,30 @@ void writer::line_up(pending_input input, inputs& batch) {
   if (input.request() == nullptr) trees_.drop(input.to);
 }
 
-void writer::forget_shards(const std::vector<shard_number>& shards) {
-  for (const auto shard : shards) shards_.erase(shard);
+/// What came before is settled, or held for another try; that is the next owner's.
+void writer::leave_shards() {
+  if (leaving_.empty()) return;
+  for (const auto& less : leaving_) {
+    for (const auto shard : less.shards) shards_.erase(shard);
+  }
+  const auto left = [this](const session_id& session) { return !shards_.contains(shard_or_zero(session)); };
+  for (const auto& input : held_.take_of(left)) not_owner(input);
+  std::erase_if(backlog_, [&](const auto& input) { return left(input.to); });
+  std::erase_if(fresh_, [this](shard_number shard) { return !shards_.contains(shard); });
   for (const auto& root : trees_.roots()) {
-    if (shards_.contains(shard_or_zero(root))) continue;
+    if (!left(root)) continue;
     trees_.drop(root);
     deadlines_.set(root, std::nullopt);
+  }
+  for (const auto& less : std::exchange(leaving_, {})) {
+    if (less.done) less.done();
   }
 }
 
 /// Takeover, and every `look_interval` again: trees that wait for something must be in memory to get their time.
 void writer::look_for_open(clock::time_point now) {
   if (now < next_look_ || shards_.empty()) return;
-  const bool first = next_look_ == clock::time_point{};
+  const bool first = !fresh_.empty();
   next_look_ = now + (first ? std::chrono::seconds(1) : look_interval);
   if (!ready()) return;
   try {
@@ -186,7 +202,8 @@ void writer::look_for_open(clock::time_point now) {
     for (const auto& root : open_roots(*connection_, shards)) {
       if (trees_.find(root) == nullptr && !held_.waits(root)) backlog_.push_back(own_input(root, taken_over{}));
     }
-    if (first) around_.out.announce(recent_heads(*connection_, shards));
+    if (first) around_.out.announce(recent_heads(*connection_, fresh_));
+    fresh_.clear();
   } catch (const std::exception& e) {
     next_look_ = first ? clock::time_point{} : next_look_;
     failed(e, {});
@@ -213,7 +230,7 @@ void writer::add_due(inputs& batch) {
   if (!around_.process.timers_may_run(now) || batch.size() >= batch_max.items) return;
   const bool hears = around_.nats_up();
   for (const auto& root : deadlines_.take_due(now, batch_max.items - batch.size())) {
-    if (!around_.serving(shard_or_zero(root)) || held_.waits(root)) {
+    if (around_.of(shard_or_zero(root)) != standing::owner || held_.waits(root)) {
       deadlines_.set(root, now + std::chrono::seconds(1));
       continue;
     }

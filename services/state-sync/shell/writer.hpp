@@ -13,6 +13,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <thread>
 #include <unordered_map>
 #include <unordered_set>
@@ -28,6 +29,7 @@
 #include "services/state-sync/shell/publisher.hpp"
 #include "services/state-sync/shell/pulse.hpp"
 #include "services/state-sync/shell/reply_desk.hpp"
+#include "services/state-sync/shell/shard_share.hpp"
 
 namespace throughline::state_sync {
 
@@ -38,9 +40,11 @@ struct writer_surroundings {
   reply_desk& replies;
   const probe& counts;
   const pulse& process;
-  std::function<bool(shard_number)> serving;  ///< this replica owns the shard, as far as it knows now
+  std::function<standing(shard_number)> of;  ///< what this replica may do for a shard now
   std::function<bool()> nats_up;
   limits bounds;
+  /// What became of an attempt to commit; `why_not` empty: it worked.
+  std::function<void(std::size_t writer, const std::string& why_not)> attempted = [](std::size_t, const auto&) {};
 };
 
 class writer {
@@ -53,7 +57,9 @@ class writer {
   /// False, and `input` untouched, when too much waits: answer busy.
   [[nodiscard]] bool offer(pending_input& input);
   void shards_taken(std::vector<shard_number> shards);
-  void shards_lost(std::vector<shard_number> shards);
+  /// What was taken before is finished, as far as it can be at once; the rest is put off, and `done` is called on the
+  /// writer's thread.
+  void shards_lost(std::vector<shard_number> shards, std::function<void()> done = {});
   /// NATS was down or the process stood still until now.
   void was_deaf_until_now();
 
@@ -68,6 +74,7 @@ class writer {
   };
   struct lost {
     std::vector<shard_number> shards;
+    std::function<void()> done;
   };
   struct deaf {};
   using item = std::variant<pending_input, taken, lost, deaf>;
@@ -81,13 +88,14 @@ class writer {
   void accept(item what, inputs& batch);
   void line_up(pending_input input, inputs& batch);
   void add_due(inputs& batch);
-  void forget_shards(const std::vector<shard_number>& shards);
+  void leave_shards();
   void look_for_open(clock::time_point now);
   void clean_up(clock::time_point now);
   void drop_memory();
 
   // writer_settle.cpp: what becomes of a batch
-  void settle(inputs batch);
+  /// `hurried`: of one session, and tried before.
+  void settle(inputs batch, bool hurried = false);
   void try_alone();
   void answer_spent();
   void finish(committed_batch&& done, inputs& batch, clock::time_point began);
@@ -95,11 +103,13 @@ class writer {
   void quarantine(const broken_tree& tree, inputs& batch);
   void failed(const std::exception& why, inputs batch);
   void pause_all(inputs batch);
+  void cut_off(inputs batch);
   void part_sessions(inputs batch);
   void split(inputs batch);
   void settle_alone(pending_input input);
   bool turn_away(pending_input& input, clock::time_point now);
   void busy(const pending_input& input, deferral why, std::uint32_t after_ms);
+  void not_owner(const pending_input& input);
 
   const std::size_t number_;
   writer_surroundings around_;
@@ -119,8 +129,11 @@ class writer {
   clock::time_point down_until_{};
   std::uint64_t commits_ = 0;
   unsigned failures_ = 0;  ///< of the connection or of everything, in a row
+  unsigned cuts_ = 0;      ///< of the connection within a transaction, since the last commit
   std::unordered_map<session_id, clock::time_point> quarantined_;
   std::unordered_set<unsigned> shards_;
+  std::vector<shard_number> fresh_;  ///< taken, their last events not yet published again
+  std::vector<lost> leaving_;        ///< to be left when the batch in hand is settled
   clock::time_point next_look_{};
   clock::time_point next_cleanup_{};
   instant database_time_{};  ///< at `database_time_read_`

@@ -20,6 +20,10 @@ constexpr unsigned failing_in_a_row_max = 4;
 constexpr std::chrono::milliseconds parting_time_max{2000};
 /// Sessions tried alone between two batches.
 constexpr std::size_t alone_max = 8;
+/// Connections lost in a row, each in the middle of a transaction, until its sessions go on one by one.
+constexpr unsigned cuts_together_max = 2;
+/// Connections that one suspect hand-over may cost until it is refused (3.6).
+constexpr unsigned cuts_alone_max = 3;
 constexpr std::chrono::seconds quarantine_time{60};
 /// A deadline that is due by our estimate of the database's clock, but not yet by that clock.
 constexpr std::chrono::milliseconds deadline_pause_min{10};
@@ -33,14 +37,18 @@ std::string detail_of(const std::exception& why) {
 
 }  // namespace
 
-void writer::settle(inputs batch) {
+void writer::settle(inputs batch, bool hurried) {
   if (!ready()) return failed(pqxx::broken_connection("not connected"), std::move(batch));
+  if (auto* first = batch.front().request()) first->deadly = batch.front().cuts >= cuts_alone_max;
   const auto began = clock::now();
   try {
-    auto done = committer_.commit(*store_, batch, {epoch_, around_.bounds});
-    failures_ = 0;
+    auto done = committer_.commit(*store_, batch, {epoch_, around_.bounds, hurried});
+    failures_ = cuts_ = 0;
     ++commits_;
+    const auto marked = done.unfinished;
     finish(std::move(done), batch, began);
+    // What was marked is tried at once: an owner that is replaced before that would look as if it had died of it.
+    if (marked) settle(held_.take_of([&](const session_id& session) { return session == *marked; }));
   } catch (const epoch_changed& changed) {
     ops::log::warn("epoch_changed", {{"from", epoch_.load()}, {"to", changed.found}});
     drop_memory();
@@ -62,7 +70,7 @@ void writer::try_alone() {
       held_.put_back(std::move(part), down_until_);
       continue;
     }
-    settle(std::move(part));
+    settle(std::move(part), true);
     if (!held_.waits(session)) held_.settled(session);
   }
   held_.forget_quiet(clock::now());
@@ -76,7 +84,9 @@ void writer::answer_spent() {
 }
 
 void writer::finish(committed_batch&& done, inputs& batch, clock::time_point began) {
-  around_.counts.batch_committed(batch.size() - done.kept.size(), done.written.events.size(), clock::now() - began);
+  around_.attempted(number_, {});
+  around_.counts.batch_committed(batch.size() - done.kept.size() - done.apart.size(), done.written.events.size(),
+                                 clock::now() - began);
   if (done.reloaded > 0) around_.counts.trees_reloaded(done.reloaded);
   database_time_ = done.now;
   database_time_read_ = began;
@@ -85,6 +95,9 @@ void writer::finish(committed_batch&& done, inputs& batch, clock::time_point beg
   inputs kept;
   for (const auto index : done.kept) kept.push_back(std::move(batch[index]));
   held_.put_back(std::move(kept), clock::now() + locked_pause);
+  inputs apart;
+  for (const auto index : done.apart) apart.push_back(std::move(batch[index]));
+  held_.put_back_apart(std::move(apart), clock::now());
   for (const auto& session : around_.out.carry_out(std::move(done), epoch_)) {
     try {
       around_.out.access_changed(session, access_of(*connection_, session), epoch_);
@@ -133,15 +146,36 @@ void writer::failed(const std::exception& why, inputs batch) {
       dynamic_cast<const pqxx::failure*>(&why) != nullptr || dynamic_cast<const pqxx::usage_error*>(&why) != nullptr;
   const auto kind = from_database ? io::classify(why) : io::failure_kind::input_fault;
   if (kind == io::failure_kind::input_fault && !batch.empty()) return split(std::move(batch));
-  if (kind == io::failure_kind::in_doubt) around_.counts.commit_in_doubt();
+  if (kind == io::failure_kind::in_doubt) {
+    around_.counts.commit_in_doubt();
+    for (auto& input : batch) input.in_doubt = true;
+  }
   around_.counts.batch_retried();
+  if (connection_) around_.attempted(number_, io::reason_of(why));
   ops::log::warn("batch_kept", {{"writer", number_},
                                 {"inputs", batch.size()},
                                 {"why", io::to_text(kind)},
                                 {"failures", failures_},
                                 {"detail", detail_of(why)}});
-  if (kind != io::failure_kind::environment || batch.empty()) return pause_all(std::move(batch));
-  part_sessions(std::move(batch));
+  if (batch.empty()) return pause_all(std::move(batch));
+  if (kind == io::failure_kind::environment) return part_sessions(std::move(batch));
+  connection_ ? cut_off(std::move(batch)) : pause_all(std::move(batch));
+}
+
+/// The connection was lost in the middle of a transaction. Once that is the connection's affair; again and again it may
+/// be what one of the sessions brings about, so they go on one by one, each with a pause of its own.
+void writer::cut_off(inputs batch) {
+  store_.reset();
+  connection_.reset();
+  auto parts = split_by_session(std::move(batch));
+  const bool alone = parts.size() == 1;
+  if (alone) ++parts.front().front().cuts;
+  if (++cuts_ < cuts_together_max && !alone) {
+    inputs again;
+    for (auto& part : parts) std::ranges::move(part, std::back_inserter(again));
+    return pause_all(std::move(again));
+  }
+  for (auto& part : parts) held_.put_back_alone(std::move(part), clock::now());
 }
 
 /// The connection, or whatever else all sessions share, does not work: everything is kept, and nothing is taken for a
@@ -173,7 +207,7 @@ void writer::part_sessions(inputs batch) {
       continue;
     }
     const auto session = part.front().to;
-    settle(std::move(part));
+    settle(std::move(part), true);
     failing += held_.waits(session) ? 1 : 0;
   }
   if (rest.empty()) return;
@@ -231,8 +265,15 @@ bool writer::turn_away(pending_input& input, clock::time_point now) {
     busy(input, deferral::busy, 0);
     return true;
   }
-  if (input.budget.count() > 0 && !around_.serving(shard_or_zero(input.to))) {
-    busy(input, deferral::not_owner, 0);
+  const auto here = input.budget.count() > 0 ? around_.of(shard_or_zero(input.to)) : standing::owner;
+  if (here == standing::stranger) {
+    not_owner(input);
+    return true;
+  }
+  if (here == standing::in_doubt) {
+    inputs later;
+    later.push_back(std::move(input));
+    held_.put_behind(std::move(later), now + locked_pause);
     return true;
   }
   const auto broken = quarantined_.find(input.to);
@@ -251,6 +292,15 @@ bool writer::turn_away(pending_input& input, clock::time_point now) {
                            epoch_);
   }
   return true;
+}
+
+/// Whoever hears it takes it that nothing has happened, which of a commit in doubt nobody can say.
+void writer::not_owner(const pending_input& input) {
+  const auto* request = input.request();
+  if (request == nullptr) return;
+  if (input.in_doubt) return busy(input, deferral::busy, 50);
+  around_.counts.input_not_owned();
+  around_.replies.answer(request->from, deferred{deferral::not_owner, 0}, epoch_);
 }
 
 void writer::busy(const pending_input& input, deferral why, std::uint32_t after_ms) {

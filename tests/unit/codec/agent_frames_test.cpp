@@ -140,6 +140,21 @@ TEST_CASE("a v2 number is read from the top") {
   CHECK(decode_agent_frame(R"({"seq":7,"event_type":"ping","data":{}})")->seq == 7);
   CHECK_FALSE(decode_agent_frame(R"({"event_type":"ping","data":{"seq":7}})")->seq);
   CHECK_FALSE(decode_agent_frame(R"({"seq":"7","event_type":"ping","data":{}})")->seq);
+  CHECK_FALSE(decode_agent_frame(R"({"seq":0,"event_type":"ping","data":{}})")->seq);
+  CHECK_FALSE(decode_agent_frame(R"({"seq":-1,"event_type":"ping","data":{}})")->seq);
+  CHECK_FALSE(decode_agent_frame(R"({"seq":7.0,"event_type":"ping","data":{}})")->seq);
+  CHECK(decode_agent_frame(R"({"seq":9007199254740991,"event_type":"ping","data":{}})")->seq == agent_seq_max);
+  CHECK_FALSE(decode_agent_frame(R"({"seq":9007199254740992,"event_type":"ping","data":{}})")->seq);
+  CHECK_FALSE(decode_agent_frame(R"({"seq":18446744073709551616,"event_type":"ping","data":{}})"));
+}
+
+TEST_CASE("a frame that is refused tells its number where it can be read") {
+  CHECK(agent_seq_of(R"({"seq":7,"event_type":"message_added","data":[]})") == 7);
+  CHECK(agent_seq_of(R"({"seq":7})") == 7);
+  for (const char* text : {R"({"seq":"7"})", R"({"event_type":"ping"})", "{", "[7]", "7", ""}) {
+    CAPTURE(text);
+    CHECK_FALSE(agent_seq_of(text));
+  }
 }
 
 TEST_CASE("a frame that does not parse names its field") {

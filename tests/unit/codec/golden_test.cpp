@@ -125,6 +125,13 @@ TEST_CASE("agent commands") {
   CHECK(encode_agent_error("bad_frame", "data.message_id is missing") == golden[3]);
   CHECK(encode_resume({1, 0}) == golden[4]);
   CHECK(encode_agent_ack(12) == golden[5]);
+  CHECK(encode_command(agent::chat_message{.message = "List the files.",
+                                           .request = turn,
+                                           .interaction = interaction_id(turn.text()),
+                                           .thread = thread_id("0198a1b2"),
+                                           .agent_name = "zed-agent",
+                                           .session = ses,
+                                           .redelivered = true}) == golden[6]);
   CHECK_FALSE(s.accepts(R"({"type":"chat_message","data":{"role":"user"}})"));
 }
 

@@ -63,10 +63,11 @@ bool matches(element value, element pattern) {
 
 }  // namespace
 
-bool json_schema::accepts(std::string_view text) const {
+bool json_schema::accepts(std::string_view text, std::string_view pointer) const {
   simdjson::dom::parser parser;
   element value;
-  return parser.parse(text.data(), text.size()).get(value) == simdjson::SUCCESS && fits(value, root_);
+  return parser.parse(text.data(), text.size()).get(value) == simdjson::SUCCESS &&
+         fits(value, root_.at_pointer(pointer).value());
 }
 
 bool json_schema::fits(element value, element schema) const {
@@ -92,6 +93,7 @@ bool json_schema::keyword(element value, std::string_view name, element arg, ele
   if (name == "minLength" || name == "maxLength") return has_length(value, name, arg);
   if (name == "pattern") return matches(value, arg);
   if (name == "maxItems") return !value.is_array() || as<simdjson::dom::array>(value).size() <= as<std::uint64_t>(arg);
+  if (name == "minItems") return !value.is_array() || as<simdjson::dom::array>(value).size() >= as<std::uint64_t>(arg);
   if (name == "items") return !value.is_array() || !any_of(value, [&](element one) { return !fits(one, arg); });
   if (name == "required") {
     return !value.is_object() || !any_of(arg, [&](element field) {

@@ -1,6 +1,6 @@
 #pragma once
-// As much of JSON Schema (draft 4) as the schemas in proto/ use. A keyword that is not known here is a fault of the
-// schema: nothing is left unchecked in silence.
+// As much of JSON Schema (draft 4, and 2020-12 where they agree) as the schemas in proto/ use. A keyword that is not
+// known here is a fault of the schema: nothing is left unchecked in silence.
 
 #include <stdexcept>
 #include <string>
@@ -21,7 +21,9 @@ class json_schema {
   json_schema& operator=(const json_schema&) = delete;
 
   /// False also for a text that is not JSON. Throws on an unknown keyword or a reference that leads nowhere.
-  bool accepts(std::string_view text) const;
+  bool accepts(std::string_view text) const { return accepts(text, ""); }
+  /// The same, by the schema that stands at this JSON pointer.
+  bool accepts(std::string_view text, std::string_view pointer) const;
 
  private:
   using element = simdjson::dom::element;

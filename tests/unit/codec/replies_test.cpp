@@ -80,12 +80,20 @@ TEST_CASE("readings survive the wire") {
   CHECK(r.body.empty());
 
   const auto heads = back<std::vector<head_reading>>(
-      reading(std::vector<head_reading>{{ses, true, {2, 9}, access}, {ses, false, {}, {}}}));
+      reading(std::vector<head_reading>{{ses, true, {2, 9}, access, ses}, {ses, false, {}, {}}}));
   REQUIRE(heads.size() == 2);
   CHECK(heads[0].head == position{2, 9});
   CHECK(heads[0].access.grants.size() == 2);
+  CHECK(heads[0].root == ses);
   CHECK_FALSE(heads[1].found);
+  const auto active = back<activity_reading>(reading(activity_reading{true, true, millis(1500)}));
+  CHECK(active.found);
+  CHECK(active.attached);
+  CHECK(active.age == millis(1500));
+  CHECK_FALSE(back<activity_reading>(reading(activity_reading{})).age);
   CHECK(back<list_reading>(reading(list_reading{"{}"})).body == "{}");
+  CHECK(back<list_reading>(reading(list_reading{"{}"})).complete);
+  CHECK_FALSE(back<list_reading>(reading(list_reading{{}, false})).complete);
   CHECK(back<owner_reading>(reading(owner_reading{true, "alice"})).owner == "alice");
   CHECK(back<deferred>(reading(deferred{deferral::busy, 9})).after_ms == 9);
 }

@@ -58,6 +58,7 @@ std::vector<read_request> every_read_request() {
           read_events{ses, position{1, 42}, 5, 6},
           read_interactions{ses, 1, 2, true},
           read_interaction{ses, interaction_id("int_1")},
+          read_activity{ses},
           list_sessions{user_id("alice"), 1, 50},
           list_agents{user_id("alice")},
           read_heads{{ses, ses}},

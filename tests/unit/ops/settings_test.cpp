@@ -144,6 +144,19 @@ TEST_CASE("--help lists all and needs nothing, --version is one line") {
   CHECK(std::ranges::count(version.out, '\n') == 1);
 }
 
+TEST_CASE("a size or a duration may have to be above zero") {
+  setting_table t("gateway", "Tries.");
+  t.duration("turn-idle-timeout", "90s", "how long");
+  t.size("max-frame", "8MiB", "how big");
+  t.above_zero("turn-idle-timeout");
+  t.above_zero("max-frame");
+  CHECK(good(t.read({"--turn-idle-timeout", "1ms", "--max-frame", "1KiB"}, from({}))).size("max-frame") == 1024);
+  const auto found = faults(t.read({"--turn-idle-timeout", "0s", "--max-frame", "0KiB"}, from({})));
+  REQUIRE(found.size() == 2);
+  CHECK(mentions(found[0], "--turn-idle-timeout"));
+  CHECK(mentions(found[1], "--max-frame"));
+}
+
 TEST_CASE("durations, sizes, addresses") {
   CHECK(parse_duration("0ms") == 0ms);
   CHECK(parse_duration("90s") == 90s);

@@ -70,10 +70,10 @@ void prepare_interaction_reads(pqxx::connection& sql) {
               "SELECT i.entries, " THROUGHLINE_TURN_COLUMNS " FROM interactions i" + range + "NULL");
   sql.prepare("interactions_tail",
               "SELECT i.id, e.body FROM interactions i " THROUGHLINE_TAIL_JOIN + range + "NULL ORDER BY e.seq");
+  const std::string weight =
+      "coalesce(octet_length(body), octet_length(prompt_message) + 2 * coalesce(octet_length(entries), 0))";
   sql.prepare("interactions_sizes",
-              "SELECT ordinal, coalesce(octet_length(body), octet_length(prompt_message) + "
-              "2 * coalesce(octet_length(entries), 0)) FROM interactions "
-              "WHERE session_id = $1 ORDER BY ordinal DESC LIMIT $2");
+              "SELECT ordinal, " + weight + " FROM interactions WHERE session_id = $1 ORDER BY ordinal DESC LIMIT $2");
   // The first interaction_update after the one with which it began is the terminal one (design 5.4).
   sql.prepare("interaction_place",
               "SELECT i.ordinal, i.began_seq, coalesce(e.epoch, 0), coalesce(e.seq, 0) FROM interactions i "
@@ -88,12 +88,12 @@ void prepare_interaction_reads(pqxx::connection& sql) {
               "ORDER BY seq LIMIT 1");
   sql.prepare("interactions_count",
               "SELECT count(*), coalesce(max(ordinal), 0) FROM interactions WHERE session_id = $1");
-  sql.prepare("interactions_page_asc",
-              "SELECT min(ordinal), max(ordinal) FROM (SELECT ordinal FROM interactions WHERE session_id = $1 "
-              "ORDER BY ordinal LIMIT $2 OFFSET $3) p HAVING count(*) > 0");
-  sql.prepare("interactions_page_desc",
-              "SELECT min(ordinal), max(ordinal) FROM (SELECT ordinal FROM interactions WHERE session_id = $1 "
-              "ORDER BY ordinal DESC LIMIT $2 OFFSET $3) p HAVING count(*) > 0");
+  for (const std::string order : {"asc", "desc"}) {
+    sql.prepare("interactions_page_" + order, "SELECT min(ordinal), max(ordinal), sum(weight) FROM (SELECT ordinal, " +
+                                                  weight + " AS weight FROM interactions WHERE session_id = $1 " +
+                                                  "ORDER BY ordinal " + order +
+                                                  " LIMIT $2 OFFSET $3) p HAVING count(*) > 0");
+  }
 }
 
 recent_interactions find_recent(const read_transaction& r, const session_id& id) {
@@ -132,7 +132,10 @@ session_reading read(const read_transaction& r, const read_interactions& what) {
   if (!bounds.empty()) {
     row_reader reader(bounds[0]);
     const auto from = reader.number();
-    for (auto& [ordinal, i] : find_range(r, s->id, from, reader.number())) bodies.push_back(std::move(i.body));
+    const auto to = reader.number();
+    out.complete = from == to || reader.number() <= page_bytes_max;
+    if (!out.complete) return out;
+    for (auto& [ordinal, i] : find_range(r, s->id, from, to)) bodies.push_back(std::move(i.body));
   }
   if (what.newest_first) std::reverse(bodies.begin(), bodies.end());
   const auto views = views_of(bodies);

@@ -4,31 +4,16 @@
 #include <stdexcept>
 #include <utility>
 
-#include <fmt/format.h>
-
 #include "common/codec/render.hpp"
 #include "services/state-sync/core/rows.hpp"
 #include "services/state-sync/shell/store/columns.hpp"
 #include "services/state-sync/shell/store/epoch.hpp"
-#include "services/state-sync/shell/store/locks.hpp"
 
 namespace throughline::state_sync {
 namespace {
 
 key_outcome refused(int status, std::string_view code, std::string_view message) {
   return {{status, codec::error_body(code, message)}, {}};
-}
-
-instant begin(pqxx::work& tx, std::uint64_t epoch) {
-  const auto rows =
-      tx.exec(fmt::format("SELECT pg_advisory_xact_lock_shared({}, {}); "
-                          "SELECT epoch, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint FROM service_epoch",
-                          lock_key::service, lock_key::epoch));
-  if (rows.empty()) throw epoch_changed{0};
-  row_reader row(rows[0]);
-  const auto found = row.number();
-  if (found != epoch) throw epoch_changed{found};
-  return row.time();
 }
 
 /// Makes this the first answer under the caller's id, or waits for the one that is. Empty: it is this one.
@@ -88,7 +73,7 @@ key_store::key_store(io::database_connection& database, std::uint64_t epoch) : d
 
 key_outcome key_store::apply(const key_request& request) {
   pqxx::work tx(database_.sql());
-  const auto now = begin(tx, epoch_);
+  const auto now = hold_epoch(tx, epoch_);
   auto outcome = std::visit([&](const auto& one) { return decide(tx, one, now); }, request);
   // A refusal is not stored (design 5.3): the claim on the id goes with the transaction.
   if (outcome.said.status < 300) database_.commit(tx);

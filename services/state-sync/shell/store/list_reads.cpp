@@ -17,16 +17,22 @@ constexpr std::uint64_t agents_max = 1000;
 }  // namespace
 
 void prepare_list_reads(pqxx::connection& sql) {
-  const std::string visible =
-      "WITH visible AS (SELECT s.id FROM sessions s WHERE s.owner = $1 AND NOT s.deleted UNION "
-      "SELECT s.id FROM grants g JOIN sessions s ON s.root = g.root WHERE g.user_id = $1 AND NOT s.deleted) ";
-  sql.prepare("list_count", visible + "SELECT count(*) FROM visible");
-  sql.prepare("list_page", visible +
-                               "SELECT s.id FROM visible v JOIN sessions s ON s.id = v.id "
-                               "ORDER BY s.updated_us DESC, s.id DESC LIMIT $2 OFFSET $3");
-  sql.prepare("list_agents", visible +
-                                 "SELECT s.id FROM visible v JOIN sessions s ON s.id = v.id WHERE s.parent IS NULL "
-                                 "AND s.status <> 'offline' ORDER BY s.agent_since_us DESC, s.id LIMIT $2");
+  // Nobody has a grant on what is his own, so the two parts have nothing in common.
+  const std::string granted =
+      "FROM grants g JOIN sessions s ON s.root = g.root "
+      "WHERE g.user_id = $1 AND s.owner <> $1 AND NOT s.deleted ";
+  const std::string newest = "ORDER BY updated_us DESC, id DESC ";
+  const std::string own = "FROM sessions WHERE owner = $1 AND NOT deleted ";
+  sql.prepare("list_count", "SELECT (SELECT count(*) " + own + ") + (SELECT count(*) " + granted + ")");
+  sql.prepare("list_page", "SELECT id FROM ((SELECT id, updated_us " + own + newest +
+                               "LIMIT $2::bigint + $3::bigint) UNION ALL (SELECT s.id, s.updated_us " + granted +
+                               newest + "LIMIT $2::bigint + $3::bigint)) v " + newest + "LIMIT $2 OFFSET $3");
+  const std::string attached = "AND parent IS NULL AND status <> 'offline' ";
+  sql.prepare("list_agents", "SELECT id FROM (SELECT id, agent_since_us " + own + attached +
+                                 "UNION ALL SELECT s.id, s.agent_since_us " + granted + attached +
+                                 ") v ORDER BY agent_since_us DESC, id LIMIT $2");
+  sql.prepare("queues_weight",
+              "SELECT coalesce(sum(octet_length(content)), 0) FROM prompts WHERE session_id = ANY($1::text[])");
   sql.prepare("read_heads",
               "SELECT h.session_id, h.seq, h.root, s.owner, r.acl_version FROM session_heads h "
               "JOIN sessions s ON s.id = h.session_id AND NOT s.deleted JOIN session_heads r ON r.session_id = h.root "
@@ -47,10 +53,14 @@ list_reading read(const read_transaction& r, const list_sessions& what) {
   for (const auto& row : r.tx.exec_prepared("list_page", what.user.text(), per_page, page * per_page)) {
     ids.push_back(row_reader(row).id<session_id>());
   }
+  list_reading out;
+  if (ids.size() > 1 && r.tx.exec_prepared1("queues_weight", id_array(ids))[0].as<std::uint64_t>() > page_bytes_max) {
+    out.complete = false;
+    return out;
+  }
   std::vector<std::string> bodies;
   for (const auto& s : find_sessions(r, ids)) codec::render_session(bodies.emplace_back(), s, std::nullopt);
   const auto views = views_of(bodies);
-  list_reading out;
   codec::render_session_page(out.body, codec::rendered(views), {page, per_page, total});
   return out;
 }
@@ -61,7 +71,7 @@ list_reading read(const read_transaction& r, const list_agents& what) {
     ids.push_back(row_reader(row).id<session_id>());
   }
   std::vector<std::string> bodies;
-  for (const auto& s : find_sessions(r, ids)) codec::render_agent(bodies.emplace_back(), s.id, s.agent);
+  for (const auto& s : find_sessions_only(r, ids)) codec::render_agent(bodies.emplace_back(), s.id, s.agent);
   const auto views = views_of(bodies);
   list_reading out;
   codec::render_agents(out.body, codec::rendered(views));
@@ -81,6 +91,7 @@ std::vector<head_reading> read(const read_transaction& r, const read_heads& what
     const auto root = reader.id<session_id>();
     h.access.owner = reader.id<user_id>();
     h.access.version = reader.number();
+    h.root = root;
     root_of.emplace(h.session, root);
     roots.push_back(root);
     auto key = h.session;

@@ -24,11 +24,18 @@ struct torn_range {};
 void prepare_session_reads(pqxx::connection& sql);
 void prepare_interaction_reads(pqxx::connection& sql);
 void prepare_list_reads(pqxx::connection& sql);
+void prepare_activity_reads(pqxx::connection& sql);
 
 /// A session that exists and is not deleted, as viewers see it.
 std::optional<session> find_session(const read_transaction& r, const session_id& id);
 /// The same for a list, in its order; those that do not exist are left out.
 std::vector<session> find_sessions(const read_transaction& r, const std::vector<session_id>& ids);
+/// The same, with empty queues.
+std::vector<session> find_sessions_only(const read_transaction& r, const std::vector<session_id>& ids);
+
+/// Stored bytes of one page of a list, above which it is refused unless it is of one element: what a page weighs is
+/// held in memory as a whole, several times over.
+inline constexpr std::uint64_t page_bytes_max = std::uint64_t{64} << 20;
 
 /// Interaction JSON, oldest first: the newest in full, older ones while they fit the budget.
 struct recent_interactions {
@@ -42,6 +49,7 @@ session_reading read(const read_transaction& r, const read_snapshot& what);
 session_reading read(const read_transaction& r, const read_events& what);
 session_reading read(const read_transaction& r, const read_interactions& what);
 session_reading read(const read_transaction& r, const read_interaction& what);
+activity_reading read(const read_transaction& r, const read_activity& what);
 list_reading read(const read_transaction& r, const list_sessions& what);
 list_reading read(const read_transaction& r, const list_agents& what);
 std::vector<head_reading> read(const read_transaction& r, const read_heads& what);

@@ -19,6 +19,7 @@ read_store::read_store(io::database_connection& database, std::size_t snapshot_b
   prepare_session_reads(sql);
   prepare_interaction_reads(sql);
   prepare_list_reads(sql);
+  prepare_activity_reads(sql);
 }
 
 read_outcome read_store::answer(const read_request& request) {

@@ -10,6 +10,7 @@ constexpr std::int64_t kept_us = 24LL * 3600 * 1'000'000;
 }  // namespace
 
 std::size_t remove_expired(io::database_connection& database, std::size_t most) {
+  const auto limit = database.limit(io::statement_answer_max);
   pqxx::work tx(database.sql());
   const auto row = tx.exec_params1(
       "WITH age AS (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint - $1::bigint AS before), "

@@ -66,18 +66,22 @@ void prepare_session_reads(pqxx::connection& sql) {
   sql.prepare("read_events", "SELECT seq, body FROM events WHERE session_id = $1 AND seq > $2 ORDER BY seq LIMIT $3");
 }
 
-std::vector<session> find_sessions(const read_transaction& r, const std::vector<session_id>& ids) {
+std::vector<session> find_sessions_only(const read_transaction& r, const std::vector<session_id>& ids) {
   std::vector<session> found;
-  std::unordered_map<session_id, std::size_t> place;
-  const auto which = id_array(ids);
-  for (const auto& row : r.tx.exec_prepared("read_sessions", which)) {
+  for (const auto& row : r.tx.exec_prepared("read_sessions", id_array(ids))) {
     row_reader reader(row);
     const position head{r.epoch, reader.number()};
     const auto last_event_at = reader.maybe_time();
     found.push_back(view_of(read_session_row(reader), head, last_event_at));
-    place.emplace(found.back().id, found.size() - 1);
   }
-  for (const auto& row : r.tx.exec_prepared("read_queue", which)) {
+  return found;
+}
+
+std::vector<session> find_sessions(const read_transaction& r, const std::vector<session_id>& ids) {
+  auto found = find_sessions_only(r, ids);
+  std::unordered_map<session_id, std::size_t> place;
+  for (std::size_t i = 0; i < found.size(); ++i) place.emplace(found[i].id, i);
+  for (const auto& row : r.tx.exec_prepared("read_queue", id_array(ids))) {
     row_reader reader(row);
     const auto at = place.find(reader.id<session_id>());
     if (at == place.end()) continue;

@@ -8,11 +8,7 @@
 namespace throughline::state_sync {
 namespace {
 
-std::vector<shard_number> shards_in(const pqxx::result& rows) {
-  std::vector<shard_number> shards;
-  for (const auto& row : rows) shards.push_back(static_cast<shard_number>(row_reader(row).number()));
-  return shards;
-}
+constexpr const char* channel = "throughline_shards";
 
 std::string array_of(const std::vector<shard_number>& shards) {
   return fmt::format("ARRAY[{}]::integer[]", fmt::join(shards, ","));
@@ -20,20 +16,61 @@ std::string array_of(const std::vector<shard_number>& shards) {
 
 }  // namespace
 
-std::vector<shard_number> try_shards(io::database_connection& database, const std::vector<shard_number>& wanted) {
-  if (wanted.empty()) return {};
+void listen_for_changes(io::database_connection& database) {
   pqxx::nontransaction tx(database.sql());
-  return shards_in(tx.exec(
-      fmt::format("SELECT s FROM unnest({}) s WHERE pg_try_advisory_lock({}, s)", array_of(wanted), lock_key::shards)));
+  tx.exec0(fmt::format("LISTEN {}", channel));
 }
 
-std::vector<shard_number> held_shards(io::database_connection& database) {
+void take_told(io::database_connection& database) {
+  database.sql().get_notifs();
+}
+
+void tell_of_change(io::database_connection& database) {
   pqxx::nontransaction tx(database.sql());
-  return shards_in(
-      tx.exec(fmt::format("SELECT objid::integer FROM pg_locks WHERE locktype = 'advisory' AND granted "
-                          "AND pid = pg_backend_pid() AND classid = {} AND objsubid = 2 AND database = "
+  tx.exec0(fmt::format("NOTIFY {}", channel));
+}
+
+bool join(io::database_connection& database, member_number self) {
+  pqxx::nontransaction tx(database.sql());
+  return tx.exec1(fmt::format("SELECT pg_try_advisory_lock({}, {})", lock_key::members, self))[0].as<bool>();
+}
+
+void leave(io::database_connection& database, member_number self) {
+  pqxx::nontransaction tx(database.sql());
+  tx.exec(fmt::format("SELECT pg_advisory_unlock({}, {})", lock_key::members, self));
+}
+
+shard_view look_at_locks(io::database_connection& database) {
+  pqxx::nontransaction tx(database.sql());
+  const auto rows =
+      tx.exec(fmt::format("SELECT classid = {0}, objid::bigint, pid = pg_backend_pid() FROM pg_locks WHERE "
+                          "locktype = 'advisory' AND granted AND classid IN ({0}, {1}) AND objsubid = 2 AND database = "
                           "(SELECT oid FROM pg_database WHERE datname = current_database())",
-                          lock_key::shards)));
+                          lock_key::members, lock_key::shards));
+  shard_view seen;
+  for (const auto& row : rows) {
+    row_reader r(row);
+    const auto is_member = r.flag();
+    const auto key = r.number();
+    const auto mine = r.flag();
+    if (is_member) {
+      seen.members.push_back(static_cast<member_number>(key));
+    } else if (key < shard_count) {
+      seen.holders[key] = mine ? holder::self : holder::other;
+    }
+  }
+  return seen;
+}
+
+std::vector<shard_number> try_shards(io::database_connection& database, const std::vector<shard_number>& wanted) {
+  std::vector<shard_number> taken;
+  if (wanted.empty()) return taken;
+  pqxx::nontransaction tx(database.sql());
+  for (const auto& row : tx.exec(fmt::format("SELECT s FROM unnest({}) s WHERE pg_try_advisory_lock({}, s)",
+                                             array_of(wanted), lock_key::shards))) {
+    taken.push_back(static_cast<shard_number>(row_reader(row).number()));
+  }
+  return taken;
 }
 
 void release_shards(io::database_connection& database, const std::vector<shard_number>& shards) {

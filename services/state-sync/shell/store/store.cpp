@@ -1,9 +1,6 @@
 #include "services/state-sync/shell/store/store.hpp"
 
-#include <fmt/format.h>
-
 #include "services/state-sync/shell/store/columns.hpp"
-#include "services/state-sync/shell/store/locks.hpp"
 #include "services/state-sync/shell/store/statements.hpp"
 
 namespace throughline::state_sync {
@@ -17,22 +14,24 @@ store::store(io::database_connection& database) : database_(database) {
 }
 
 instant store::begin(std::uint64_t epoch) {
+  const auto limit = database_.limit(io::statement_answer_max);
   tx_ = std::make_unique<pqxx::work>(database_.sql());
-  // One round trip, two statements: the row is read by a snapshot taken when the lock was held.
-  static const std::string text = fmt::format(
-      "SELECT pg_advisory_xact_lock_shared({}, {}); "
-      "SELECT epoch, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint FROM service_epoch",
-      lock_key::service, lock_key::epoch);
-  const auto rows = tx_->exec(text);
-  if (rows.empty()) throw epoch_changed{0};
-  row_reader row(rows[0]);
-  const auto found = row.number();
-  if (found != epoch) throw epoch_changed{found};
+  const auto now = hold_epoch(*tx_, epoch);
   epoch_ = epoch;
-  return row.time();
+  return now;
+}
+
+void store::hurry() {
+  const auto limit = database_.limit(io::statement_answer_max);
+  tx_->exec0("SET LOCAL lock_timeout = '250ms'");
 }
 
 pqxx::result store::run(const char* statement, std::vector<std::string> parameters) {
+  std::size_t bytes = 0;
+  for (const auto& parameter : parameters) bytes += parameter.size();
+  // The end of a turn of 32 MiB is a quarter of a GiB: it must not be given up for its size, or it never ends.
+  const auto for_size = std::chrono::milliseconds(bytes >> 10);
+  const auto limit = database_.limit(io::statement_answer_max + for_size);
   return tx_->exec_prepared(statement, pqxx::prepare::make_dynamic_params(parameters));
 }
 

@@ -40,6 +40,9 @@ class store {
   /// Starts a transaction. Returns the database's clock. Throws `epoch_changed` when the epoch is not `epoch`.
   instant begin(std::uint64_t epoch);
 
+  /// This transaction waits no longer than 250 ms for a lock: it is a repetition, and there will be another.
+  void hurry();
+
   /// Locks the head rows of the trees of these sessions, waiting for nobody.
   fence lock(const std::vector<session_id>& addressed);
   std::map<answer_key, answer_row> prior_answers(const std::vector<answer_key>& keys);

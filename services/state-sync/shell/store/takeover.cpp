@@ -19,6 +19,7 @@ std::string shard_array(const std::vector<shard_number>& shards) {
 }  // namespace
 
 std::vector<session_id> open_roots(io::database_connection& database, const std::vector<shard_number>& shards) {
+  const auto limit = database.limit(io::statement_answer_max);
   pqxx::work tx(database.sql());
   std::vector<session_id> roots;
   for (const auto& row : tx.exec_params(
@@ -29,6 +30,7 @@ std::vector<session_id> open_roots(io::database_connection& database, const std:
 }
 
 std::vector<stored_event> recent_heads(io::database_connection& database, const std::vector<shard_number>& shards) {
+  const auto limit = database.limit(io::statement_answer_max);
   pqxx::work tx(database.sql());
   std::vector<stored_event> events;
   for (const auto& row : tx.exec_params(
@@ -48,6 +50,7 @@ std::vector<stored_event> recent_heads(io::database_connection& database, const 
 }
 
 access_list access_of(io::database_connection& database, const session_id& session) {
+  const auto limit = database.limit(io::statement_answer_max);
   pqxx::work tx(database.sql());
   return read_access(tx, session);
 }

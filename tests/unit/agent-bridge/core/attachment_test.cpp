@@ -255,24 +255,42 @@ TEST_CASE("a dead socket's attachment is never attached again") {
   CHECK(find<effect::finished>(end));
 }
 
-TEST_CASE("drain: handed over, closed with 1001, detached") {
+TEST_CASE("drain: told to go at once, heard until it has gone, all of it handed over, then detached") {
   fixture f;
   f.say();
-  CHECK(f.apply(input::drain{}).empty());
-  const auto done = f.reply_frames(hand_over_status::applied, 1);
-  CHECK(find<effect::close_socket>(done)->code == 1001);
-  CHECK(asked<detach>(done));
+  const auto told = f.apply(input::drain{});
+  REQUIRE(find<effect::close_socket>(told));
+  CHECK(find<effect::close_socket>(told)->code == 1001);
+  CHECK(find<effect::close_socket>(told)->hear_out);
+  CHECK(f.one.wants_frames());
+  f.say();
+  CHECK(asked<hand_over>(f.reply_frames(hand_over_status::applied, 1))->frames.size() == 1);
+  CHECK_FALSE(asked<detach>(f.reply_frames(hand_over_status::applied, 2)));
+  const auto written = f.apply(input::ordered{1, command});
+  CHECK(find<effect::answer_order>(written)->outcome == order_outcome::not_written);
+  const auto gone = f.apply(input::socket_ended{});
+  CHECK(f.one.reading_is_over());
+  REQUIRE(asked<detach>(gone));
+  CHECK(asked<detach>(gone)->last_number == 2);
+  CHECK(find<effect::finished>(f.apply(input::answered{lane::life, noted{}}))->frames_lost == 0);
 }
 
-TEST_CASE("drain without an owner: the agent is told all the same, and what it said is still repeated") {
+TEST_CASE("drain of an agent that does not go: it is heard no longer than the drain lasts") {
   fixture f;
   f.say();
-  CHECK_FALSE(find<effect::close_socket>(f.apply(input::drain{})));
-  const auto over = f.apply(input::drain_over{});
-  CHECK(find<effect::close_socket>(over)->code == 1001);
-  CHECK_FALSE(find<effect::finished>(over));
+  CHECK(find<effect::close_socket>(f.apply(input::drain{})));
   CHECK_FALSE(find<effect::close_socket>(f.apply(input::drain_over{})));
+  CHECK(f.one.reading_is_over());
   CHECK(asked<detach>(f.reply_frames(hand_over_status::applied, 1)));
+}
+
+TEST_CASE("drain and a newer attachment: sealed, not detached") {
+  fixture f;
+  f.say();
+  f.apply(input::drain{});
+  f.apply(input::ordered{1, supersede{attachment_id("att_1")}});
+  CHECK(f.one.reading_is_over());
+  CHECK(asked<seal>(f.reply_frames(hand_over_status::applied, 1)));
 }
 
 TEST_CASE("a command is written once and answered when it was") {

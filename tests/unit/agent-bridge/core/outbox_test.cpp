@@ -183,3 +183,61 @@ TEST_CASE("a whole frame behind a lost base keeps its bytes; the change before i
   CHECK(content_of(batch[0]) == delta::whole("123456789012"));
   CHECK(content_of(batch[1]) == delta::whole("123456789012"));
 }
+
+TEST_CASE("an agent's own numbers travel with its frames; one that is merged takes the newer") {
+  outbox box;
+  box.add(said("1", "a"), 11);
+  box.add(said("1", "ab"), 12);
+  box.add(completed(), 13);
+  const auto batch = box.batch();
+  REQUIRE(batch.size() == 2);
+  CHECK(batch[0].agent_seq == 12);
+  CHECK(batch[1].agent_seq == 13);
+  CHECK(box.acknowledged_agent_seq() == 0);
+  CHECK(box.acknowledge(1));
+  CHECK(box.acknowledged_agent_seq() == 12);
+  CHECK(box.acknowledge(2));
+  CHECK(box.acknowledged_agent_seq() == 13);
+}
+
+TEST_CASE("the number of a frame without effect goes with a frame that was never sent, or in one of its own") {
+  outbox box;
+  box.add(said("1", "a"), 1);
+  box.add_number(2);
+  CHECK(box.frames() == 1);
+  CHECK(box.add(said("1", "ab"), 3));  // still open
+  const auto sent = box.batch();
+  CHECK(sent[0].agent_seq == 3);
+  box.add_number(4);
+  box.add_number(5);
+  CHECK(box.frames() == 2);
+  CHECK(box.batch()[0].agent_seq == 3);  // what is on the wire keeps its bytes
+  const auto again = box.batch();
+  CHECK_FALSE(again[1].event.has_value());
+  CHECK(again[1].agent_seq == 5);
+  CHECK(box.bytes() > 0);
+  CHECK(box.acknowledge(2));
+  CHECK(box.acknowledged_agent_seq() == 5);
+  CHECK(box.bytes() == 0);
+}
+
+TEST_CASE("need_full moves contents, not numbers") {
+  outbox box;
+  box.add(said("1", "a"), 1);
+  box.batch();
+  CHECK(box.acknowledge(1));
+  box.add(said("1", "ab"), 2);
+  box.batch();
+  box.add(said("1", "abc"), 3);
+  box.batch();
+  box.add(said("1", "abcd"), 4);
+  box.batch();
+  CHECK(box.need_full(2));
+  const auto batch = box.batch();
+  REQUIRE(batch.size() == 3);
+  CHECK(batch[0].agent_seq == 2);
+  CHECK(content_of(batch[0]).text == "abcd");
+  CHECK_FALSE(batch[1].event.has_value());
+  CHECK(batch[1].agent_seq == 3);
+  CHECK(batch[2].agent_seq == 4);
+}

@@ -1,102 +1,13 @@
 // The bridge on a real NATS, between a stock agent made of bytes and a fake owner.
 
-#include "services/agent-bridge/shell/bridge.hpp"
-
-#include <atomic>
 #include <thread>
 
 #include <doctest/doctest.h>
 
-#include "common/io/nats/nats_asio.hpp"
-#include "tests/support/servers.hpp"
-#include "tests/unit/agent-bridge/shell/fake_owner.hpp"
-#include "tests/unit/io/net/raw_client.hpp"
+#include "tests/unit/agent-bridge/shell/bridge_world.hpp"
 
 using namespace throughline;
-using throughline::testing::fake_owner;
-using throughline::testing::nats_server;
-using throughline::testing::raw_client;
-
-namespace {
-
-const session_id my_session("ses_01hzzzzzzzzzzzzzzzzzzzzzzz");
-const std::string token = "ha-secret";
-const std::string with_token = "Authorization: Bearer " + token + "\r\n";
-const std::string target = "/api/v1/external-agents/sync?session_id=" + my_session.text();
-
-bool eventually(const std::function<bool()>& holds) {
-  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(15);
-  while (!holds()) {
-    if (std::chrono::steady_clock::now() > until) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
-  return true;
-}
-
-/// The service without its main: same parts, ports of the kernel's choice.
-struct world {
-  nats_server nats;
-  ops::metrics_registry metrics;
-  io::event_loop loop;
-  std::unique_ptr<io::nats_link> link =
-      io::make_nats_link(loop.context(), {.urls = nats.url(), .creds_file = {}, .name = "agent-bridge", .wake = {}});
-  agent_bridge::probe counts{metrics};
-  std::shared_ptr<agent_bridge::bridge> bridge = std::make_shared<agent_bridge::bridge>(
-      loop, *link, counts, agent_bridge::bridge_settings{.frame_bytes_max = 1 << 20, .entry_bytes_max = 1 << 16});
-  std::unique_ptr<io::http_server> server = std::make_unique<io::http_server>(loop, bridge);
-  std::uint16_t port = server->listen("127.0.0.1", 0).value();
-  std::thread thread;
-
-  world() {
-    link->on_connected([this] { bridge->wire_restored(); });
-    link->start();
-    thread = std::thread([this] { loop.run(); });
-    CHECK(eventually([this] { return link->connected(); }));
-  }
-  ~world() {
-    on_loop([this] { server->stop_accepting(); });
-    loop.post([this] { loop.spawn(end()); });
-    thread.join();
-  }
-  boost::asio::awaitable<void> end() {
-    server->cut_all();
-    co_await server->wait_idle(std::chrono::seconds(5));
-    server.reset();
-    link.reset();
-    loop.stop();
-  }
-  void on_loop(const std::function<void()>& what) {
-    std::atomic<bool> done = false;
-    loop.post([&] {
-      what();
-      done = true;
-    });
-    while (!done) std::this_thread::yield();
-  }
-};
-
-struct attached_world : world {
-  fake_owner owner{nats.url()};
-  raw_client agent{port};
-
-  attached_world() {
-    owner.allow(token, my_session);
-    CHECK(eventually([this] { return owner.connected(); }));
-    CHECK(agent.upgrade(target, with_token).starts_with("HTTP/1.1 101"));
-  }
-  fake_owner::known_attachment known() { return owner.attachments().back().second; }
-  attachment_id id() { return owner.attachments().back().first; }
-  void say(const std::string& content) {
-    agent.send_text(R"({"event_type":"message_added","data":{"acp_thread_id":"t","message_id":"1","role":"assistant",)"
-                    R"("content":")" +
-                    content + R"("}})");
-  }
-  void complete() {
-    agent.send_text(R"({"event_type":"message_completed","data":{"acp_thread_id":"t","message_id":"0"}})");
-  }
-};
-
-}  // namespace
+using namespace throughline::testing;
 
 TEST_CASE("who may not attach is told so before the upgrade") {
   world w;
@@ -280,19 +191,4 @@ TEST_CASE("superseded: sealed with the last number, then 4001") {
   CHECK(w.owner.order(w.known().bridge, supersede{w.id()}) == order_outcome::written);
   CHECK(w.agent.next_data()->close_code() == 4001);
   CHECK(w.known().sealed == 1);
-}
-
-TEST_CASE("drain: what was read is handed over, sockets close with 1001, new agents get 503") {
-  attached_world w;
-  w.complete();
-  CHECK(eventually([&] { return w.known().cursor == 1; }));
-  std::atomic<int> drained = -1;
-  const auto drain = [](world& of, std::atomic<int>& done) -> boost::asio::awaitable<void> {
-    done = co_await of.bridge->drain(std::chrono::steady_clock::now() + std::chrono::seconds(10)) ? 1 : 0;
-  };
-  w.on_loop([&] { w.loop.spawn(drain(w, drained)); });
-  CHECK(w.agent.next_data()->close_code() == 1001);
-  CHECK(eventually([&] { return drained == 1; }));
-  CHECK(w.known().detached == 1);
-  CHECK(raw_client(w.port).upgrade(target, with_token).starts_with("HTTP/1.1 503"));
 }

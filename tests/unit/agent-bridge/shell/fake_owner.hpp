@@ -28,6 +28,7 @@ class fake_owner {
     std::optional<std::uint64_t> detached;
     std::optional<std::uint64_t> sealed;
     int renewals = 0;
+    std::optional<std::string> instance;
   };
 
   explicit fake_owner(const std::string& url) : link_({.urls = url, .name = "fake-owner"}) {
@@ -46,6 +47,17 @@ class fake_owner {
   void refuse_next_attach(attach_refused how) {
     const std::lock_guard lock(guard_);
     refusal_ = std::move(how);
+  }
+  /// From now on it hears and says nothing.
+  void fall_silent(bool silent = true) {
+    const std::lock_guard lock(guard_);
+    silent_ = silent;
+  }
+  /// How far an instance is committed.
+  std::uint64_t committed(const std::string& instance) const {
+    const std::lock_guard lock(guard_);
+    const auto at = instances_.find(instance);
+    return at == instances_.end() ? 0 : at->second;
   }
   void forget(const attachment_id& which) {
     const std::lock_guard lock(guard_);
@@ -78,6 +90,7 @@ class fake_owner {
     const auto request = codec::decode_request(asked.body);
     if (!request) return;
     const std::lock_guard lock(guard_);
+    if (silent_) return;
     if (const auto* read = std::get_if<read_request>(&request->what)) {
       const auto token = tokens_.find(std::get<find_agent_token>(*read).token_hash);
       const reading found = token == tokens_.end() ? owner_reading{} : owner_reading{true, token->second};
@@ -91,8 +104,11 @@ class fake_owner {
 
   reply on(const attach& a) {
     if (refusal_) return *std::exchange(refusal_, std::nullopt);
-    attachments_.try_emplace(a.attachment, known_attachment{.session = a.session, .bridge = a.bridge});
-    return attached{a.session, attachments_.size()};
+    attachments_.try_emplace(
+        a.attachment,
+        known_attachment{
+            .session = a.session, .bridge = a.bridge, .entries = {}, .others = {}, .instance = a.instance});
+    return attached{a.session, attachments_.size(), a.instance ? instances_[*a.instance] : 0};
   }
   reply on(const renew& r) {
     const auto at = attachments_.find(r.attachment);
@@ -129,6 +145,7 @@ class fake_owner {
         known.others.push_back(std::holds_alternative<agent::message_completed>(*frame.event) ? "completed" : "other");
       }
       known.cursor = frame.number;
+      if (known.instance) instances_[*known.instance] = std::max(instances_[*known.instance], frame.agent_seq);
     }
     return hand_over_result{hand_over_status::applied, known.cursor, ""};
   }
@@ -140,6 +157,8 @@ class fake_owner {
   mutable std::mutex guard_;
   std::map<std::string, std::string> tokens_;
   std::map<attachment_id, known_attachment> attachments_;  // ids are ULIDs: in order of time
+  std::map<std::string, std::uint64_t> instances_;
+  bool silent_ = false;
   std::optional<attach_refused> refusal_;
   io::nats_link link_;
   io::subscription reads_;

@@ -95,6 +95,18 @@ TEST_CASE("content is said only of what appends to the newest entry, or opens on
   CHECK(end.take({{text(2, "!", 10, 11)}, 3}) == "!");
 }
 
+TEST_CASE("a chunk says how many entries there are where the list may have become shorter") {
+  followed_answer a(mine);
+  (void)a.restart(running(5, {"one", "two"}));
+  CHECK_FALSE(a.event(patch_event(6, {{text(2, "three", 0, 5)}, 3}))[0].entry_count);
+  CHECK(a.event(patch_event(7, {{}, 2}))[0].entry_count == 2);
+  CHECK_FALSE(a.event(patch_event(8, {{text(1, "two", 0, 3)}, 2}))[0].entry_count);
+  followed_answer b(mine);
+  (void)b.resume({1, 6}, text_end::unknown(), running(9));
+  CHECK(b.event(patch_event(7, {{text(0, "x", 0, 1)}, 3}))[0].entry_count == 3);
+  CHECK_FALSE(b.event(patch_event(8, {{text(0, "y", 0, 1)}, 3}))[0].entry_count);
+}
+
 TEST_CASE("lengths are UTF-16 units") {
   auto end = text_end::of({{message_id("1"), entry_type::text, "📤", {}, {}}});
   CHECK(end.take({{text(0, "!", 2, 3)}, 1}) == "!");

@@ -36,7 +36,6 @@ TEST_CASE("method and path name the operation, and path parts come out as given"
   CHECK(stream.inner == "i");
   CHECK(is_stream(stream.what));
   CHECK(std::get<route>(of("POST", {"sessions", "chat"})).what == operation::chat);
-  CHECK(std::get<route>(of("GET", {"sessions", "chat"})).what == operation::read_session);
 }
 
 TEST_CASE("a known path with another method says what is allowed") {
@@ -60,4 +59,11 @@ TEST_CASE("an editor steers, only the owner gives rights away") {
   CHECK(right_needed(operation::mint_agent_token) == right::steer);
   CHECK(right_needed(operation::list_grants) == right::own);
   CHECK(right_needed(operation::delete_session) == right::own);
+}
+
+TEST_CASE("a path with a name of its own is not a session of that name") {
+  const std::vector<std::string> chat{"api", "v1", "sessions", "chat"};
+  const auto refused = find_route("GET", chat);
+  REQUIRE(std::holds_alternative<wrong_method>(refused));
+  CHECK(std::get<wrong_method>(refused).allow == "POST");
 }

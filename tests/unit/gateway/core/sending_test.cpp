@@ -68,6 +68,20 @@ TEST_CASE("a read not answered by the group in 500 ms goes to the shard's own su
   REQUIRE(second);
   CHECK(second->direct);
   CHECK(second->wait == millis(0));
+  CHECK(second->timeout == millis(2'000));
+}
+
+TEST_CASE("a read that neither subject answers is given twice the time") {
+  read_attempts attempts(millis(0), millis(8'000));
+  (void)attempts.next(attempt_outcome::unanswered, millis(0), millis(500));
+  const auto third = attempts.next(attempt_outcome::unanswered, millis(0), millis(2'500));
+  REQUIRE(third);
+  CHECK_FALSE(third->direct);
+  CHECK(third->timeout == millis(1'000));
+  const auto fourth = attempts.next(attempt_outcome::unanswered, millis(0), millis(3'500));
+  REQUIRE(fourth);
+  CHECK(fourth->direct);
+  CHECK(fourth->timeout == millis(4'000));
 }
 
 TEST_CASE("reads end with a code that says why") {

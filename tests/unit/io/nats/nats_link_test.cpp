@@ -8,6 +8,7 @@
 
 #include <doctest/doctest.h>
 
+#include "common/io/nats/splitting.hpp"
 #include "tests/support/servers.hpp"
 
 using namespace throughline;
@@ -178,7 +179,7 @@ TEST_CASE("a 3 MiB message is split and joined: published, asked and answered, a
   CHECK(answer->body == big);
   CHECK(answer->header("Way") == "direct");
   CHECK(answer_to(a.link, {"t.nobody", ""}, {}, big).error().code == "no_responders");
-  CHECK(a->publish("t.big", {}, std::string((64u << 20) + 1, 'x')).error().code == "too_large");
+  CHECK(a->publish("t.big", {}, std::string(join_bytes_max + 1, 'x')).error().code == "too_large");
   CHECK(b->joins_dropped() == 0);
 }
 
@@ -323,4 +324,38 @@ TEST_CASE("an exception leaves drain, and the rest is run by the next one") {
     return calls == 3;
   }));
   CHECK(thrown == 1);
+}
+
+TEST_CASE("subscriptions that are finished handle what the server has sent for them, and nothing is lost after that") {
+  connected_link asking;
+  connected_link serving;
+  std::vector<subscription> subjects;
+  for (int i = 0; i < 16; ++i) {
+    subjects.push_back(serving->subscribe("t.finish." + std::to_string(i), "", [&](const message& m) {
+      std::this_thread::sleep_for(100us);  // requests pile up behind the handler
+      serving->respond(m, {}, "here");
+    }));
+  }
+  REQUIRE(answer_to(asking.link, {"t.finish.0", ""}, {}, "").has_value());
+  std::atomic<int> answered = 0, nobody = 0, lost = 0;
+  std::atomic<bool> stopping = false;
+  std::vector<request_handle> handles;
+  std::thread storm([&] {
+    for (int i = 0; !stopping; ++i) {
+      handles.push_back(
+          asking->request({"t.finish." + std::to_string(i % 16), ""}, {}, "", 20s, [&](const result<message>& m) {
+            m ? ++answered : m.error().code == "no_responders" ? ++nobody : ++lost;
+          }));
+      if (i % 8 == 0) std::this_thread::sleep_for(500us);
+    }
+  });
+  CHECK(eventually([&] { return answered > 100; }));
+  serving->finish(std::move(subjects), 10s);
+  const int by_then = answered;
+  CHECK(eventually([&] { return nobody > 0; }));
+  stopping = true;
+  storm.join();
+  CHECK(eventually([&] { return answered + nobody == static_cast<int>(handles.size()); }));
+  CHECK(lost == 0);
+  CHECK(by_then > 0);
 }

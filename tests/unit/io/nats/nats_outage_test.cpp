@@ -1,6 +1,8 @@
 #include <atomic>
 #include <mutex>
 #include <set>
+#include <string>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -115,6 +117,33 @@ TEST_CASE("a frozen server is noticed, and its connection replaced when it goes 
   server.thaw();
   CHECK(eventually([&] { return c.connects == 2; }, 15s));
   CHECK(outcome_of(c.link, "o.nobody") == "no_responders");
+}
+
+TEST_CASE("why no server takes us is told once, server by server, without a password") {
+  nats_server server;
+  const auto away = server.url();
+  server.kill();
+  std::mutex guard;
+  std::vector<std::string> reasons;
+  nats_link link({"nats://me:s%65cret@" + away.substr(7) + ",nats://127.0.0.1:1", "", "refused", {}});
+  link.on_refused([&](const std::string& why) {
+    const std::scoped_lock lock(guard);
+    reasons.push_back(why);
+  });
+  const auto told = [&] {
+    const std::scoped_lock lock(guard);
+    return reasons;
+  };
+  std::atomic<int> connects = 0;
+  link.on_connected([&] { ++connects; });
+  link.start();
+  REQUIRE(eventually([&] { return !told().empty(); }));
+  CHECK(told().front().find(away) != std::string::npos);
+  CHECK(told().front().find("nats://127.0.0.1:1: ") != std::string::npos);
+  CHECK(told().front().find("ecret") == std::string::npos);
+  server.start();
+  REQUIRE(eventually([&] { return connects == 1; }, 20s));
+  CHECK(told().size() <= 2);  // the servers may have been tried in either order
 }
 
 TEST_CASE("a link that never connected, or is connecting, stops") {

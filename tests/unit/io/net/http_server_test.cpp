@@ -122,6 +122,33 @@ TEST_CASE("stopping: idle connections end, a busy one after its response, new on
   CHECK(server.eventually([&] { return server.server().connections() == 0; }));
 }
 
+TEST_CASE("stopping: what had been sent by then is answered, also on a connection that was not taken yet") {
+  running_server server(echo());
+  raw_client idle(server.port());
+  idle.send("GET /a HTTP/1.1\r\n\r\n");
+  CHECK(has(idle.response(), "200"));
+  std::unique_ptr<raw_client> late;
+  server.on_loop([&] {
+    late = std::make_unique<raw_client>(server.port());
+    late->send("GET /late HTTP/1.1\r\n\r\n");
+    idle.send("GET /again HTTP/1.1\r\n\r\n");
+    CHECK((late->delivered() && idle.delivered()));
+    server.server().stop_accepting();
+  });
+  const auto answer = late->take_all();
+  CHECK(has(answer, "GET /late"));
+  CHECK(has(answer, "Connection: close"));
+  CHECK(has(idle.take_all(), "GET /again"));
+  CHECK(server.eventually([&] { return server.server().connections() == 0; }));
+}
+
+TEST_CASE("connections are bounded by the files that may be open") {
+  const auto all = io::raise_descriptor_limit(0);
+  CHECK(all > 0);
+  CHECK(all <= io::server_limits{}.connections_max);
+  CHECK(io::raise_descriptor_limit(100) <= all);
+}
+
 TEST_CASE("a stream is written in chunks until it is finished") {
   auto what = echo();
   auto stream = std::make_shared<io::event_stream>();

@@ -8,7 +8,10 @@
 #include <string_view>
 
 #include <arpa/inet.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -44,6 +47,16 @@ class raw_client {
       bytes.remove_prefix(static_cast<std::size_t>(n));
     }
     return true;
+  }
+
+  /// True once the other side's kernel has all that was sent; false after 10 s.
+  bool delivered() const {
+    for (int left = 10'000; left > 0; --left) {
+      int unacknowledged = 0;
+      if (::ioctl(fd_, SIOCOUTQ, &unacknowledged) == 0 && unacknowledged == 0) return true;
+      ::poll(nullptr, 0, 1);
+    }
+    return false;
   }
 
   /// False at the end of the stream, or after 10 s.

@@ -22,9 +22,25 @@ TEST_CASE("a target is taken apart and decoded") {
   CHECK(r.segments == std::vector<std::string>{"a/b"});
 }
 
+TEST_CASE("an absolute target names its host itself") {
+  http_request r;
+  r.headers = {{"host", "other"}, {"X-One", "1"}};
+  REQUIRE(parse_target("HTTP://h:80/a/b?x=1", r));
+  CHECK(r.path == "/a/b");
+  CHECK(r.segments == std::vector<std::string>{"a", "b"});
+  CHECK(r.parameter("x") == "1");
+  CHECK(r.header("Host") == "h:80");
+  CHECK(r.headers.size() == 2);
+  REQUIRE(parse_target("https://h?x=2", r));
+  CHECK(r.path == "/");
+  CHECK(r.parameter("x") == "2");
+  REQUIRE(parse_target("http://h", r));
+  CHECK(r.segments.empty());
+}
+
 TEST_CASE("broken targets are refused") {
   http_request r;
-  for (const auto* bad : {"", "x", "*", "http://h/", "/?q=%", "/?q=%00"}) {
+  for (const auto* bad : {"", "x", "*", "ftp://h/", "http://", "http:///x", "http://user@h/", "/?q=%", "/?q=%00"}) {
     CAPTURE(bad);
     CHECK_FALSE(parse_target(bad, r));
   }

@@ -68,6 +68,7 @@ TEST_CASE("frames come and go, fragments are joined, pings are answered") {
   CHECK(head.starts_with("HTTP/1.1 101"));
   CHECK(head.find("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") != std::string::npos);
   CHECK(head.find("throughline.v2") != std::string::npos);
+  CHECK(head.find("\r\nServer: throughline\r\n") != std::string::npos);  // and no library's name
   client.send_text("hello");
   CHECK(client.next_data()->payload == "hello");
   client.send(raw_client::frame(1, "ab", false) + raw_client::frame(9, "p") + raw_client::frame(0, "cd"));
@@ -122,6 +123,57 @@ TEST_CASE("invalid UTF-8 closes with 1007, broken framing with 1002") {
   broken.end();
   CHECK(other.eventually([&] { return b.ended.has_value(); }));
   CHECK(b.ended->why == io::socket_end_reason::protocol_error);
+}
+
+TEST_CASE("close_and_hear: the peer learns of it at once, and what it says until it has read that still arrives") {
+  acceptor a;
+  a.echoing = false;
+  running_server server(a.handler());
+  raw_client client(server.port());
+  client.upgrade();
+  CHECK(server.eventually([&] { return a.socket != nullptr; }));
+  client.send_text("before");
+  server.on_loop([&] {
+    CHECK(a.socket->send(text("last")) == io::send_verdict::queued);
+    a.socket->close_and_hear(1001, "going away");
+    CHECK(a.socket->send(text("late")) == io::send_verdict::closed);
+  });
+  CHECK(client.next_data()->payload == "last");
+  const auto close = client.next_data();
+  CHECK(close->close_code() == 1001);
+  CHECK(close->close_reason() == "going away");
+  client.send_text("said before it knew");
+  client.send(raw_client::frame(9, "p") + raw_client::frame(1, "and ") + raw_client::frame(1, "this"));
+  client.send(raw_client::frame(8, "\x03\xe9"));
+  CHECK(client.take_all().empty());  // no pong, no second close frame
+  CHECK(server.eventually([&] { return a.ended.has_value(); }));
+  CHECK(a.ended->why == io::socket_end_reason::closed_by_us);
+  CHECK(a.ended->code == 1001);
+  REQUIRE(a.frames.size() == 4);
+  CHECK(a.frames[1].data == "said before it knew");
+  CHECK(a.frames[3].data == "this");
+  CHECK(server.eventually([&] { return server.server().connections() == 0; }));
+}
+
+TEST_CASE("close_and_hear of a peer that never answers, or that is gone, ends in time") {
+  acceptor a;
+  a.limits.close_wait = milliseconds(200);
+  running_server server(a.handler());
+  raw_client client(server.port());
+  client.upgrade();
+  CHECK(server.eventually([&] { return a.socket != nullptr; }));
+  server.on_loop([&] { a.socket->close_and_hear(1001, ""); });
+  CHECK(client.next_data()->close_code() == 1001);
+  CHECK(server.eventually([&] { return a.ended.has_value(); }));
+
+  acceptor b;
+  running_server other(b.handler());
+  raw_client gone(other.port());
+  gone.upgrade();
+  CHECK(other.eventually([&] { return b.socket != nullptr; }));
+  other.on_loop([&] { b.socket->close_and_hear(1001, ""); });
+  gone.end();
+  CHECK(other.eventually([&] { return b.ended.has_value(); }));
 }
 
 TEST_CASE("sends keep their order, each is settled, and close comes behind them") {

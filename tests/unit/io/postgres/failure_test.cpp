@@ -8,17 +8,22 @@ using namespace throughline::testing;
 
 namespace {
 
-failure_kind kind_of(const std::string& statement) {
+template <class Look>
+auto failure_of(const std::string& statement, Look look) {
   const auto connection = database({private_postgres().url(), "unit_io"}).open(connection_role::work);
   REQUIRE(connection.has_value());
   try {
     pqxx::work tx((*connection)->sql());
     tx.exec(statement);
   } catch (const std::exception& error) {
-    return classify(error);
+    return look(error);
   }
   FAIL("no failure");
-  return {};
+  return look(std::exception());
+}
+
+failure_kind kind_of(const std::string& statement) {
+  return failure_of(statement, classify);
 }
 
 /// A failure with a SQLSTATE of our choice, from a real server.
@@ -53,4 +58,12 @@ TEST_CASE("a lost connection, and a commit in doubt") {
   CHECK(kind_of("SELECT pg_terminate_backend(pg_backend_pid())") == failure_kind::connection_lost);
   CHECK(classify(pqxx::broken_connection()) == failure_kind::connection_lost);
   CHECK(classify(pqxx::in_doubt_error("x")) == failure_kind::in_doubt);
+}
+
+TEST_CASE("the reason for operators names the error, and quotes nothing of the server's words") {
+  const auto reason = [](const std::string& statement) { return failure_of(statement, reason_of); };
+  CHECK(reason(raise("53100")) == "environment: disk full (SQLSTATE 53100)");
+  CHECK(reason(raise("25006")) == "environment: the server is read-only (SQLSTATE 25006)");
+  CHECK(reason("SELECT 'a secret'::int") == "input_fault (SQLSTATE 22P02)");
+  CHECK(reason_of(pqxx::broken_connection()) == "connection_lost");
 }

@@ -1,5 +1,7 @@
 #include "services/state-sync/core/resolver.hpp"
 
+#include <algorithm>
+
 #include <doctest/doctest.h>
 
 #include "common/delta/text.hpp"
@@ -104,6 +106,73 @@ TEST_CASE("rule 3: a prompt that has not reached the agent is not what the threa
   CHECK(of(tree, said("t1", "2", "x", "int_3")).what == ruling::open_turn);
 }
 
+TEST_CASE("rule 3: the last words of a turn typed before, while the prompt may not have arrived") {
+  auto r = rows();
+  r.turns.push_back(turn_of("int_2", 2, turn_state::interrupted));
+  r.turns.back().origin = turn_origin::editor;
+  r.turns.back().end_owed = true;
+  r.commands.push_back({.id = command_id{"cmd_3"}, .session = root, .interaction = interaction_id{"int_3"}});
+  const auto whose = [&](const char* request) {
+    tree_state tree(r);
+    return of(tree, said("t1", "2", "x", request)).which->id().text();
+  };
+  CHECK(whose("") == "int_2");
+  CHECK(whose("req_unknown") == "int_3");
+  SUBCASE("typed under an id that names no turn, it is that id") {
+    r.turns.back().taken_over = request_id{"req_unknown"};
+    CHECK(whose("req_unknown") == "int_2");
+    CHECK(whose("") == "int_3");
+  }
+  SUBCASE("not once the prompt is known to have arrived") {
+    r.commands.back().state = command_state::written;
+    CHECK(whose("") == "int_3");
+  }
+  SUBCASE("nor when the agent has named it") {
+    std::ranges::find(r.turns, 3u, [](const turn_row& t) { return t.record.ordinal; })->named = true;
+    CHECK(whose("") == "int_3");
+  }
+  SUBCASE("nor when the turn before owes nothing, or was a prompt with an id of its own") {
+    r.turns.back().end_owed = false;
+    CHECK(whose("") == "int_3");
+    r.turns.back().end_owed = true;
+    r.turns.back().origin = turn_origin::prompt;
+    CHECK(whose("") == "int_3");
+  }
+}
+
+TEST_CASE("an error without an id is about the one turn that runs, else the one that has no id") {
+  const request_id none;
+  auto r = rows();
+  const auto whose = [&] {
+    tree_state tree(r);
+    const auto b = resolve(tree, {.request = &none, .fails = true});
+    return b.which ? b.which->id().text() : "";
+  };
+  CHECK(whose() == "int_3");
+  r.turns.push_back(turn_of("int_4", 4, turn_state::waiting));
+  r.turns.back().thread = thread_id{"t2"};
+  r.turns.back().command = command_id{"cmd_4"};
+  CHECK(whose().empty());
+  r.turns.back().origin = turn_origin::editor;
+  CHECK(whose() == "int_4");
+  r.turns.back().taken_over = request_id{"req_1"};
+  CHECK(whose().empty());
+  r.turns.back().origin = turn_origin::unasked;
+  CHECK(whose() == "int_3");
+}
+
+TEST_CASE("a frame without a thread finds a typed turn by the id it came under, whoever had that before") {
+  auto r = rows();
+  r.turns.push_back(turn_of("int_4", 4, turn_state::waiting));
+  r.turns.back().thread = thread_id{"t2"};
+  r.turns.back().origin = turn_origin::editor;
+  r.turns.back().taken_over = request_id{"req_1"};
+  tree_state tree(r);
+  const request_id id{"req_1"}, other{"req_2"};
+  CHECK(resolve(tree, {.request = &id, .fails = true}).which->id() == interaction_id{"int_4"});
+  CHECK(resolve(tree, {.request = &other, .fails = true}).what == ruling::unknown);
+}
+
 TEST_CASE("rule 4: nothing is open on the thread") {
   tree_state tree(rows(false));
   CHECK(of(tree, said("t1", "2", "by itself", "")).what == ruling::no_turn);
@@ -122,6 +191,8 @@ TEST_CASE("what a frame may need of finished turns is named before it is applied
   CHECK(unread_for(tree, said("t1", "9", "late", "int_1")).size() == 1);
   CHECK(unread_for(tree, said("t1", "9", "now", "int_3")).empty());
   CHECK(unread_for(tree, agent::message_completed{.thread = t1, .request = request_id{"int_1"}}).size() == 1);
+  CHECK(unread_for(tree, agent::chat_response_error{.request = request_id{"int_1"}}).size() == 1);
+  CHECK(unread_for(tree, agent::chat_response_error{.request = request_id{"int_3"}}).empty());
   auto grown = said("t1", "1", "", "int_3");
   grown.content = delta::delta_between("old", delta::hash_of("old"), "older");
   REQUIRE(unread_for(tree, grown).size() == 1);

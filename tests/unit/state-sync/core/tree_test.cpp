@@ -51,4 +51,26 @@ TEST_CASE("the queue stands by place, turns by ordinal") {
   CHECK(tree.open.front()->id() == interaction_id{"int_1"});
 }
 
+TEST_CASE("commands about a turn carry the id it has taken over, once that names no other open turn") {
+  tree_rows r;
+  r.sessions.push_back({.id = root, .root = root});
+  for (const auto* id : {"int_1", "int_2"}) {
+    turn_row t;
+    t.record.id = interaction_id{id};
+    t.record.session = root;
+    t.record.ordinal = r.turns.size() + 1;
+    r.turns.push_back(t);
+  }
+  r.turns[1].taken_over = request_id{"int_1"};
+  const interaction_id second{"int_2"};
+  tree_state beside(r);
+  CHECK(beside.request_of(*beside.find_turn(second)) == request_id{"int_2"});
+  r.turns[0].record.state = turn_state::complete;
+  tree_state after(r);
+  CHECK(after.request_of(*after.find_turn(second)) == request_id{"int_1"});
+  r.turns[1].taken_over = request_id{"req_unheard-of"};
+  tree_state alone(r);
+  CHECK(alone.request_of(*alone.find_turn(second)) == request_id{"req_unheard-of"});
+}
+
 }  // namespace throughline::state_sync

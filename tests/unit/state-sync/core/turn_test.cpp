@@ -32,11 +32,13 @@ TEST_CASE("the setter refuses what the table does not have") {
   CHECK(t.row.record.state == turn_state::interrupted);
 }
 
-TEST_CASE("commands about a turn carry the id it has taken over") {
+TEST_CASE("a turn is called by its own id and by the one it has taken over") {
   auto t = waiting_turn();
-  CHECK(request_of(t) == request_id{"int_1"});
+  CHECK(is_called(t, request_id{"int_1"}));
+  CHECK_FALSE(is_called(t, request_id{}));
   t.row.taken_over = request_id{"int_0"};
-  CHECK(request_of(t) == request_id{"int_0"});
+  CHECK(is_called(t, request_id{"int_0"}));
+  CHECK(is_called(t, request_id{"int_1"}));
 }
 
 TEST_CASE("a row is written with entries only when its turn has finished") {

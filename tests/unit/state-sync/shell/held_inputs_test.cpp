@@ -44,6 +44,21 @@ TEST_CASE("what is put back is taken when it is due, in front of what came since
   CHECK_FALSE(held.holds(session_id("a")));
 }
 
+TEST_CASE("what is to go alone goes at once, before what came since, and its session is like any other then") {
+  held_inputs held;
+  held.put_back_apart({prompt("a", "1"), prompt("b", "2")}, start);
+  auto later = prompt("a", "3");
+  REQUIRE(held.append(later));
+  CHECK(held.take_due(start, any).empty());
+  auto parts = held.take_due_alone(start, 8);
+  REQUIRE(parts.size() == 2);
+  const auto of_a = ids_of(parts[0]).size() == 2 ? 0u : 1u;
+  CHECK(ids_of(parts[of_a]) == ids{"1", "3"});
+  CHECK(ids_of(parts[1 - of_a]) == ids{"2"});
+  for (const auto* session : {"a", "b"}) held.settled(session_id(session));
+  CHECK_FALSE(held.holds(session_id("a")));
+}
+
 TEST_CASE("a session that failed alone is tried alone, later each time, and holds up no other") {
   held_inputs held;
   auto now = start;
@@ -135,6 +150,26 @@ TEST_CASE("that a session failed is remembered for a while, and then forgotten")
   held.forget_quiet(start + held_inputs::remembered - 1s);
   CHECK(held.holds(session_id("a")));
   held.forget_quiet(start + held_inputs::remembered);
+  CHECK_FALSE(held.holds(session_id("a")));
+}
+
+TEST_CASE("what is put behind may have to wait") {
+  held_inputs held;
+  held.put_behind({prompt("a", "1")}, start + 1s);
+  held.put_behind({prompt("a", "2")});
+  CHECK(held.take_due(start, any).empty());
+  CHECK(held.earliest() == start + 1s);
+  CHECK(ids_of(held.take_due(start + 1s, any)) == ids{"1", "2"});
+}
+
+TEST_CASE("sessions that are another's now come out, and are forgotten") {
+  held_inputs held;
+  held.put_back_alone({prompt("a", "1")}, start);
+  held.put_back({prompt("b", "2"), prompt("b", "3")}, start);
+  CHECK(ids_of(held.take_of([](const session_id& s) { return s.text() == "b"; })) == ids{"2", "3"});
+  CHECK(held.waits(session_id("a")));
+  CHECK(ids_of(held.take_of([](const session_id&) { return true; })) == ids{"1"});
+  CHECK(held.empty());
   CHECK_FALSE(held.holds(session_id("a")));
 }
 

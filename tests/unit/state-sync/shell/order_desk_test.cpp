@@ -2,6 +2,7 @@
 
 #include "services/state-sync/shell/order_desk.hpp"
 
+#include <atomic>
 #include <mutex>
 
 #include <doctest/doctest.h>
@@ -62,10 +63,13 @@ class order_bench {
   ops::metrics_registry registry;
   probe counts{registry};
   io::nats_link link{{.urls = nats().url(), .name = "orders"}};
-  order_desk desk{link, counts, [this](command_outcome o) {
+  std::atomic<state_sync::standing> standing = state_sync::standing::owner;
+  order_desk desk{link, counts,
+                  [this](command_outcome o) {
                     const std::lock_guard hold(guard);
                     told.push_back(std::move(o));
-                  }};
+                  },
+                  [this](shard_number) { return standing.load(); }};
 
  private:
   io::subscription bridge_;
@@ -140,4 +144,21 @@ TEST_CASE("what a sealed attachment waits for is void, and so is a command that 
   b.answer(order_outcome::written);
   REQUIRE(eventually([&] { return b.outcomes() == 1; }));
   CHECK(sent(b) == "c");
+}
+
+TEST_CASE("an owner in doubt sends nothing until it is sure, and one that was replaced never does") {
+  order_bench b;
+  b.answer(order_outcome::written);
+  b.standing = standing::in_doubt;
+  b.write("a");
+  b.standing = standing::owner;
+  REQUIRE(eventually([&] { return b.outcomes() == 1; }));
+  b.standing = standing::stranger;
+  b.write("b");
+  // The same attachment's next order finds the desk empty: what waited was dropped, not kept for later.
+  REQUIRE(eventually([&] { return b.desk.waiting() == 0; }));
+  b.standing = standing::owner;
+  b.write("c");
+  REQUIRE(eventually([&] { return b.outcomes() == 2; }));
+  CHECK(sent(b) == "ac");
 }

@@ -81,7 +81,7 @@ class writer_bench {
                                            desk,
                                            counts,
                                            process,
-                                           [this](shard_number) { return serving.load(); },
+                                           [this](shard_number) { return standing.load(); },
                                            [this] { return link.connected(); },
                                            {}});
   }
@@ -137,7 +137,7 @@ class writer_bench {
   state_sync::order_desk orders{link, counts, [](command_outcome) {}};
   state_sync::publisher out{link, orders, desk, counts};
   state_sync::pulse process{std::chrono::steady_clock::now() + std::chrono::hours(1)};
-  std::atomic<bool> serving = true;
+  std::atomic<state_sync::standing> standing = state_sync::standing::owner;
   received_messages events, replies;
   std::unique_ptr<state_sync::writer> writer;
 

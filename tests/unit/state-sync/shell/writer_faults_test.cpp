@@ -140,7 +140,10 @@ TEST_CASE("a COMMIT that takes effect after its answer was given up: the input h
   writer_bench b;
   REQUIRE(b.create());
   REQUIRE(b.replies.reach(1));
-  b.database.sql(once_at_commit("PERFORM pg_sleep(6)"));
+  // The answer is given up after 5 s. The server would look every 2 s whether its client is still there; not in this
+  // one.
+  b.database.sql(
+      once_at_commit("PERFORM set_config('client_connection_check_interval', '0', true); PERFORM pg_sleep(5.5)"));
   REQUIRE(b.ask(prompt("p1")));
   REQUIRE(b.replies.reach(2));
   CHECK(with_status(b, 202) == 1);
@@ -148,6 +151,32 @@ TEST_CASE("a COMMIT that takes effect after its answer was given up: the input h
   CHECK(b.database.sql("SELECT last_value FROM commits")[0][0].as<int>() == 1);
   CHECK(b.database.sql("SELECT 1 FROM prompts").size() == 1);
   CHECK(b.database.sql("SELECT 1 FROM events").size() == 2);
+}
+
+TEST_CASE("a lock that somebody holds for long delays the other sessions once, and then no more") {
+  writer_bench b;
+  REQUIRE(b.create());
+  REQUIRE(b.create("other", session_number(1)));
+  REQUIRE(b.replies.reach(2));
+  const auto holder = b.database.open();
+  auto held = std::make_unique<pqxx::work>(holder->sql());
+  held->exec0("SET LOCAL idle_in_transaction_session_timeout = 0");
+  held->exec0("INSERT INTO answers VALUES ('" + sample_session.text() + "', 'p1', 'f', 200, '', false, 0)");
+  REQUIRE(b.ask(prompt("p1")));
+  REQUIRE(eventually([&] { return b.metric("batch_retries_total") >= 1; }, 20s));
+  for (int i = 0; i < 4; ++i) {
+    const auto before = b.metric("batch_retries_total");
+    const auto began = std::chrono::steady_clock::now();
+    auto elsewhere = prompt("q" + std::to_string(i));
+    elsewhere.session = session_number(1);
+    REQUIRE(b.ask(elsewhere));
+    REQUIRE(b.replies.reach(3 + static_cast<std::size_t>(i)));
+    CHECK(std::chrono::steady_clock::now() - began < 4s);
+    REQUIRE(eventually([&] { return b.metric("batch_retries_total") > before; }));
+  }
+  held.reset();
+  REQUIRE(b.replies.reach(7));
+  CHECK(with_status(b, 202) == 5);
 }
 
 TEST_CASE("a session whose state contradicts itself is put aside, and others go on") {

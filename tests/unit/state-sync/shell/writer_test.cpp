@@ -136,7 +136,7 @@ TEST_CASE("an input whose sender has stopped waiting is dropped, not decided") {
 
 TEST_CASE("who does not own the shard says so and decides nothing") {
   writer_bench b;
-  b.serving = false;
+  b.standing = state_sync::standing::stranger;
   REQUIRE(b.create());
   REQUIRE(b.replies.reach(1));
   const auto decoded = codec::decode_reply(b.replies.all()[0].body);

@@ -54,3 +54,35 @@ TEST_CASE("a raise waits for write transactions under way, which keep their epoc
   (void)through.commit();
   CHECK(raise_epoch(*raiser) == 2);
 }
+
+TEST_CASE("a raise goes above what was seen elsewhere: it may itself have been among what a failover lost") {
+  const empty_database database;
+  database.sql("UPDATE service_epoch SET timeline = '0000FFFF'");
+  CHECK(establish_epoch(*database.open(), 7) == 8);
+  CHECK(establish_epoch(*database.open(), 8) == 8);
+}
+
+TEST_CASE("a server with nothing to raise keeps its epoch, however low: it is an old primary") {
+  const empty_database database;
+  CHECK(establish_epoch(*database.open(), 7) == 1);
+}
+
+TEST_CASE("a raise by hand counts once, and goes above what a restored database cannot know") {
+  const empty_database database;
+  CHECK(raise_epoch(*database.open()) == 2);
+  CHECK(establish_epoch(*database.open(), 1) == 2);
+  CHECK(establish_epoch(*database.open(), 1) == 2);
+  CHECK(raise_epoch(*database.open()) == 3);
+  CHECK(establish_epoch(*database.open(), 3) == 4);
+  CHECK(raise_epoch(*database.open()) == 5);
+  CHECK(raise_epoch(*database.open()) == 6);
+  CHECK(establish_epoch(*database.open(), 9) == 10);
+  CHECK(establish_epoch(*database.open(), 12) == 10);
+}
+
+TEST_CASE("a database without a schema has no epoch yet") {
+  const empty_database database(false);
+  CHECK(find_epoch(*database.open(), 3) == 0);
+  migrate(*database.open());
+  CHECK(find_epoch(*database.open(), 3) == 4);
+}

@@ -185,6 +185,21 @@ TEST_CASE("pages of interactions, both ways") {
   CHECK(beyond.body.find("\"interactions\":[]") != std::string::npos);
 }
 
+TEST_CASE("a page that weighs too much is not read, a single interaction always is") {
+  read_bench b;
+  b.write(new_session(b.epoch));
+  for (std::uint64_t n = 1; n <= 3; ++n) b.turn(n, 2 * n, "text");
+  b.database.sql("UPDATE interactions SET body = '\"' || repeat('x', 40000000) || '\"' WHERE ordinal <= 2");
+  const auto both = b.session(read_interactions{sample_session, 0, 2, false});
+  CHECK(both.found);
+  CHECK_FALSE(both.complete);
+  CHECK(both.body.empty());
+  CHECK(b.session(read_interactions{sample_session, 0, 2, true}).complete);
+  const auto one = b.session(read_interactions{sample_session, 1, 1, false});
+  CHECK(one.complete);
+  CHECK(one.body.size() > 40'000'000);
+}
+
 TEST_CASE("one interaction, or none") {
   read_bench b;
   b.write(new_session(b.epoch));
@@ -216,6 +231,25 @@ TEST_CASE("lists hold what is own or granted, newest activity first") {
   const auto agents = b.get<list_reading>(list_agents{user_id("alice")}).body;
   CHECK(agents.find(other.text()) != std::string::npos);
   CHECK(agents.find(sample_session.text()) == std::string::npos);
+}
+
+TEST_CASE("what waits in the queues of a page counts, and an agent's line has no queue") {
+  read_bench b;
+  const session_id other{"ses_01h2xcejqtf2nbrexx3vqjhp42"};
+  b.write(new_session(b.epoch));
+  auto c = new_session(b.epoch, other);
+  c.sessions[0].root = other;
+  c.sessions[0].parent.reset();
+  c.sessions[0].status = agent_status::ready;
+  b.write(c, other);
+  CHECK(b.get<list_reading>(list_sessions{user_id("alice"), 0, 50}).complete);
+  b.database.sql("INSERT INTO prompts SELECT '" + other.text() +
+                 "', 'int_' || i, 'p' || i, repeat('x', 1000000), false, 0, i FROM generate_series(1, 70) i");
+  const auto page = b.get<list_reading>(list_sessions{user_id("alice"), 0, 50});
+  CHECK_FALSE(page.complete);
+  CHECK(page.body.empty());
+  CHECK(b.get<list_reading>(list_sessions{user_id("alice"), 0, 1}).complete);
+  CHECK(b.get<list_reading>(list_agents{user_id("alice")}).body.size() < 500);
 }
 
 TEST_CASE("head checks answer in the order asked, with the root's access list") {

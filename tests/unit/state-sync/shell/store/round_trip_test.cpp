@@ -247,9 +247,9 @@ TEST_CASE("the queue comes back by place, and what is gone is gone") {
   CHECK(rows.prompts[1].place == 5);
 }
 
-TEST_CASE("attachments and commands come back as written") {
-  database_of_one db;
-  auto c = new_session(db.epoch());
+namespace {
+
+attachment_row sample_attachment() {
   attachment_row a;
   a.id = attachment_id("att_1");
   a.root = sample_session;
@@ -267,11 +267,22 @@ TEST_CASE("attachments and commands come back as written") {
   a.attached_at = at_us(3);
   a.superseded_at = at_us(4);
   a.token_hash = "hash";
+  a.agent_seq = 41;
+  a.restarted = true;
+  return a;
+}
+
+}  // namespace
+
+TEST_CASE("attachments and commands come back as written") {
+  database_of_one db;
+  auto c = new_session(db.epoch());
+  const auto a = sample_attachment();
   auto gone = a;
   gone.id = attachment_id("att_0");
   gone.number = 2;
   command_row cmd{command_id("cmd_1"), sample_session, a.id, command_kind::open_thread, sample_turn,
-                  request_id("req_1"), thread_id("T"), true, command_state::written};
+                  request_id("req_1"), thread_id("T"), true, command_state::written,    true};
   auto spare = cmd;
   spare.id = command_id("cmd_2");
   c.attachments = {gone, a};
@@ -298,6 +309,8 @@ TEST_CASE("attachments and commands come back as written") {
   CHECK(r.suspect->number == 7);
   CHECK(r.suspect->through == 9);
   CHECK(r.suspect->by == "own_1");
+  CHECK(r.agent_seq == 41);
+  CHECK(r.restarted);
   CHECK(r.ready_at == at_us(2));
   CHECK(r.applied == 17);
   CHECK(r.last_number == 20);

@@ -1,0 +1,171 @@
+// Frames that kill or fail their owner (design 3.6): alone in their transactions from the third attempt on, refused as
+// poison in the end, and no other session pays for it.
+
+#include <doctest/doctest.h>
+
+#include "tests/unit/state-sync/shell/writer_bench.hpp"
+
+using namespace throughline;
+using namespace throughline::testing;
+using namespace std::chrono_literals;
+
+namespace {
+
+const session_id other{"ses_01h2xcejqtf2nbrexx3vqj1000"};
+const attachment_id socket{"att_1"};
+const bridge_id bridge{"brg_1"};
+const std::string deadly = "NEW.body LIKE '%deadly%'";
+
+agent_event said(const std::string& text, const std::string& request) {
+  return agent::message_added{
+      .thread = thread_id{"t1"}, .message = message_id{"1"}, .content = {.text = text}, .request = request_id{request}};
+}
+
+/// A session with a ready agent and a prompt that runs on thread t1; and another session.
+struct suspects_bench : writer_bench {
+  suspects_bench() {
+    REQUIRE(create());
+    REQUIRE(create("other", other));
+    REQUIRE(ask(mint_agent_token{{user_id("alice"), "t", "f"}, sample_session, "hash", std::nullopt}));
+    REQUIRE(ask(attach{sample_session, socket, bridge, "hash", std::nullopt}));
+    REQUIRE(ask(prompt("p")));
+    REQUIRE(replies.reach(5));
+    turn = database.sql("SELECT interaction_id FROM prompts")[0][0].as<std::string>();
+    frames({agent::agent_ready{}, agent::thread_created{thread_id{"t1"}, request_id{turn}, std::nullopt}});
+    REQUIRE(replies.reach(6));
+  }
+
+  /// The next frames of the agent; their reply arrives in `replies`.
+  void frames(std::vector<agent_event> events, std::uint32_t attempt = 1, std::uint64_t from = 0) {
+    hand_over h{sample_session, socket, bridge, 0, attempt, {}};
+    auto number = from == 0 ? last + 1 : from;
+    for (auto& e : events) h.frames.push_back({number++, std::move(e)});
+    last = std::max(last, number - 1);
+    REQUIRE(ask(std::move(h)));
+  }
+  hand_over_result result(std::size_t which) const {
+    const auto decoded = codec::decode_reply(replies.all().at(which).body);
+    const auto* r = std::get_if<hand_over_result>(&decoded->what);
+    return r ? *r : hand_over_result{hand_over_status::unknown, 0, "put off"};
+  }
+  std::size_t refused_as_poison(std::uint64_t number) const {
+    std::size_t found = 0;
+    for (std::size_t i = 0; i < replies.count(); ++i) {
+      const auto r = result(i);
+      found += r.status == hand_over_status::refused && r.number == number && r.code == "poison" ? 1 : 0;
+    }
+    return found;
+  }
+  /// Another life of an owner, as after its death.
+  void next_owner() {
+    writer.reset();
+    start();
+  }
+  std::string state_of_turn() {
+    return database.sql("SELECT state || ' ' || error_code FROM interactions WHERE id = '" + turn + "'")[0][0]
+        .as<std::string>();
+  }
+  bool marked() { return !database.sql("SELECT 1 FROM attachments WHERE suspect_number IS NOT NULL").empty(); }
+  /// The transactions that wrote these sessions' heads last.
+  std::string written_by(const session_id& session) {
+    return database.sql("SELECT xmin FROM session_heads WHERE session_id = '" + session.text() + "'")[0][0]
+        .as<std::string>();
+  }
+
+  std::string turn;
+  std::uint64_t last = 0;
+};
+
+prompt_id id_of(int n) {
+  return prompt_id{"q" + std::to_string(n)};
+}
+
+post_prompt elsewhere(int n, const session_id& session = other) {
+  auto p = prompt(id_of(n).text());
+  p.session = session;
+  return p;
+}
+
+}  // namespace
+
+TEST_CASE("a frame whose COMMIT costs the owner its connection is refused in the end, and others go on meanwhile") {
+  suspects_bench b;
+  b.database.sql(at_commit("PERFORM pg_terminate_backend(pg_backend_pid())", deadly));
+  b.frames({said("deadly", b.turn), said("harmless", b.turn)}, 3);
+  for (int i = 0; i < 3; ++i) REQUIRE(b.ask(elsewhere(i)));
+  REQUIRE(b.replies.reach(6 + 4));
+  CHECK(b.answers().size() == 4 + 3);
+  CHECK(b.refused_as_poison(3) == 1);
+  CHECK(b.metric("commits_in_doubt_total") == 3);
+  CHECK(b.state_of_turn() == "error poison");
+  // What follows goes on, carefully, to the end of what was marked.
+  b.frames({said("harmless", b.turn)}, 1, 4);
+  REQUIRE(b.replies.reach(11));
+  CHECK(b.result(10).status == hand_over_status::applied);
+  CHECK(b.result(10).number == 4);
+  CHECK_FALSE(b.marked());
+  CHECK(b.database.sql("SELECT 1 FROM events WHERE body LIKE '%deadly%'").empty());
+}
+
+TEST_CASE("while one session's frames cost every connection, the others of the same batch are stored") {
+  suspects_bench b;
+  b.database.sql("CREATE SEQUENCE held; " +
+                 at_commit("IF NEW.body LIKE '%deadly%' THEN PERFORM pg_terminate_backend(pg_backend_pid()); "
+                           "ELSIF nextval('held') = 1 THEN PERFORM pg_sleep(0.5); END IF"));
+  // While the first commit takes its time, the rest becomes one batch.
+  REQUIRE(b.ask(elsewhere(0)));
+  REQUIRE(eventually([&] { return b.database.sql("SELECT 1 FROM held WHERE is_called").size() == 1; }));
+  b.frames({said("deadly", b.turn)});
+  for (int i = 1; i <= 3; ++i) REQUIRE(b.ask(elsewhere(i)));
+  REQUIRE(b.replies.reach(6 + 4));
+  CHECK(b.answers().size() == 4 + 4);
+  CHECK(b.metric("commits_in_doubt_total") >= 2);
+}
+
+TEST_CASE("a frame that is found marked by an owner that did not survive it is refused, its turn ended") {
+  suspects_bench b;
+  // Its commit never ends: the owner dies of it, as far as its successor can tell.
+  b.database.sql(failing_commit("53100", deadly));
+  b.frames({said("deadly", b.turn)}, 3);
+  REQUIRE(eventually([&] { return b.marked() && b.metric("batch_retries_total") >= 2; }));
+  b.next_owner();
+  REQUIRE(b.replies.reach(7));
+  CHECK(b.result(6).code == "put off");
+  b.database.sql(repaired);
+  b.frames({said("deadly", b.turn)}, 4, 3);
+  REQUIRE(b.replies.reach(8));
+  CHECK(b.result(7).status == hand_over_status::refused);
+  CHECK(b.result(7).code == "poison");
+  CHECK(b.state_of_turn() == "error poison");
+  CHECK_FALSE(b.marked());
+}
+
+TEST_CASE("errors of the database, however many, are nobody's fault: a suspect hand-over waits for their end") {
+  suspects_bench b;
+  b.database.sql(failing_commit("53100", deadly));
+  b.frames({said("deadly", b.turn)}, 3);
+  REQUIRE(eventually([&] { return b.marked() && b.metric("batch_retries_total") >= 6; }));
+  b.database.sql(repaired);
+  REQUIRE(b.replies.reach(7));
+  CHECK(b.result(6).status == hand_over_status::applied);
+  CHECK_FALSE(b.marked());
+}
+
+TEST_CASE("a suspect hand-over shares its transactions with nothing, not even with what follows it in its session") {
+  suspects_bench b;
+  b.database.sql("CREATE SEQUENCE held; " + at_commit("IF nextval('held') = 1 THEN PERFORM pg_sleep(0.5); END IF"));
+  // While the first commit takes its time, the rest becomes one batch.
+  REQUIRE(b.ask(elsewhere(0)));
+  REQUIRE(eventually([&] { return b.database.sql("SELECT 1 FROM held WHERE is_called").size() == 1; }));
+  b.frames({said("careful", b.turn)}, 3);
+  REQUIRE(b.ask(elsewhere(1)));
+  REQUIRE(b.ask(elsewhere(2, sample_session)));
+  REQUIRE(b.replies.reach(10));
+  CHECK_FALSE(b.marked());
+  const auto patch = b.database.sql("SELECT xmin FROM events WHERE body LIKE '%careful%'");
+  REQUIRE(patch.size() == 1);
+  const auto alone = patch[0][0].as<std::string>();
+  CHECK(b.database.sql("SELECT 1 FROM events WHERE xmin::text = '" + alone + "'").size() == 1);
+  CHECK(alone != b.written_by(other));
+  CHECK(alone != b.written_by(sample_session));
+}
