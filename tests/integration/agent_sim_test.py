@@ -6,6 +6,8 @@ import os
 import pathlib
 import signal
 
+import pytest
+
 from support.system import ROOT
 from support.waiting import until
 
@@ -112,6 +114,39 @@ async def running(session):
     return stored and stored[-1]["response_message"] == "hm"
 
 
+@pytest.mark.patience(90)
+async def test_v2_goes_on_where_it_was_committed_and_a_restart_is_seen(bench, tmp_path):
+    session = await bench.session()
+    viewer = await bench.viewer(session)
+    go, here = tmp_path / "go", tmp_path / "here"
+    script = f"""
+        on "first"
+          text "before "
+          touch {here}
+          wait-for-file {go}
+          text "after"
+        on "second"
+          text "half of "
+          silence
+    """
+    async with agent_sim(session, script, "--v2"):
+        first = await session.prompt("first")
+        await until(here.exists, "the script at its waiting point")
+        bench.system.bridge.kill()
+        go.touch()
+        bench.system.bridge.start()
+        await bench.system.bridge.ready()
+        done = await session.ends(first["interaction_id"], "complete")
+        assert done["response_message"] == "before after"
+        second = await session.prompt("second")
+        await viewer.shows("half of ")
+    async with agent_sim(session, "", "--v2"):
+        assert (await session.ends(second["interaction_id"], "error"))["error_code"] == "agent_restarted"
+        third = await session.prompt("third")
+        assert (await session.ends(third["interaction_id"], "complete"))["response_message"] == "ok"
+    await session.same(viewer)
+
+
 async def test_bad_scripts_and_options_say_what_is_wrong():
     for script, words in [('text "x"', "before the first on"), ("on *\n sing\n", "unknown step"),
                           ("on *\n wait long\n", "no duration"), ('on *\n text "open\n', "JSON string")]:
@@ -120,8 +155,3 @@ async def test_bad_scripts_and_options_say_what_is_wrong():
             stdin=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env={**os.environ})
         _, stderr = await process.communicate(script.encode())
         assert process.returncode == 2 and words in stderr.decode(), stderr
-    process = await asyncio.create_subprocess_exec(
-        TOOL, "--url", "ws://127.0.0.1:1", "--session", "s", "--token", "t", "--script", "-", "--v2",
-        stderr=asyncio.subprocess.PIPE)
-    _, stderr = await process.communicate()
-    assert process.returncode == 2 and "--v2 is not available" in stderr.decode()

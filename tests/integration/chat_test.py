@@ -1,123 +1,17 @@
 """An answer over HTTP: blocking, as a stream, and a stream that goes on after its gateway has died."""
 
 import asyncio
-import json
 
-import aiohttp
 import pytest
 
 from support.bench import unused
-from support.client import mint
-from support.view import apply_patch
-from support.waiting import PATIENCE, Bell, until
+from support.waiting import until
 
 SETTINGS = {"stale_after": "20s", "ready_timeout": "2s", "turn_idle_timeout": "3s"}
 
 
 def said(content, **more):
     return {"messages": [{"role": "user", "content": {"content_type": "text", "parts": [content]}}], **more}
-
-
-class Stream:
-    """One server-sent stream after another of one answer: folds the patches, and joins the contents."""
-
-    def __init__(self, base, token):
-        self.base = base
-        self.token = token
-        self.events = []  # (id, body or "[DONE]") of all connections
-        self.connections = []  # index of the first event of each
-        self.text = ""  # what a client that reads `delta.content` only has
-        self.entries = []
-        self.headers = None
-        self.refused = None
-        self.bell = Bell()
-        self._task = None
-
-    def chat(self, body):
-        return self._begin("POST", "/sessions/chat", body, {})
-
-    def follow(self, session_id, interaction_id, last=None):
-        headers = {"Last-Event-ID": last} if last else {}
-        return self._begin("GET", f"/sessions/{session_id}/interactions/{interaction_id}/stream", None, headers)
-
-    def _begin(self, method, path, body, headers):
-        self.connections.append(len(self.events))
-        self._task = asyncio.ensure_future(self._run(method, path, body, headers))
-        return self
-
-    async def close(self):
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-
-    @property
-    def last_id(self):
-        return next((i for i, _ in reversed(self.events) if i), None)
-
-    @property
-    def bodies(self):
-        return [body for _, body in self.events]
-
-    @property
-    def done(self):
-        return bool(self.events) and self.events[-1][1] == "[DONE]"
-
-    async def until(self, condition, what, timeout=PATIENCE):
-        await self.bell.until(condition, lambda: f"{what}: {self.events[-5:]} refused {self.refused}", timeout)
-        return self
-
-    async def shows(self, text):
-        return await self.until(lambda: self.text == text, f"the stream says {text!r}, it says {self.text!r}")
-
-    async def ended(self, timeout=PATIENCE):
-        return await self.until(lambda: self.done, "the stream ends with [DONE]", timeout)
-
-    async def _run(self, method, path, body, headers):
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json", **headers}
-        try:
-            async with aiohttp.ClientSession() as http:
-                async with http.request(method, f"{self.base}/api/v1{path}", headers=headers,
-                                        data=json.dumps(body) if body else None,
-                                        timeout=aiohttp.ClientTimeout(total=None)) as reply:
-                    if reply.status != 200:
-                        self.refused = (reply.status, await reply.json())
-                        return self.bell.ring()
-                    assert reply.headers["Content-Type"].startswith("text/event-stream")
-                    self.headers = reply.headers
-                    async for line in reply.content:
-                        self._line(line.decode().rstrip("\n"))
-        except (aiohttp.ClientError, OSError):
-            pass
-        finally:
-            self.bell.ring()
-
-    _id = None
-
-    def _line(self, line):
-        if line.startswith("id: "):
-            self._id = line[4:]
-        elif line.startswith("data: "):
-            body = line[6:]
-            body = body if body == "[DONE]" else json.loads(body)
-            self.events.append((self._id, body))
-            self._id = None
-            if isinstance(body, dict) and "choices" in body:
-                self._chunk(body)
-            self.bell.ring()
-
-    def _chunk(self, body):
-        content = body["choices"][0]["delta"].get("content")
-        if body.get("reset"):
-            self.text, self.entries = "", []
-        if content is not None:
-            self.text += content
-        for patch in body.get("entry_patches", []):
-            while len(self.entries) <= patch["index"]:
-                self.entries.append("")
-            self.entries[patch["index"]] = apply_patch(self.entries[patch["index"]], patch)
-
-
-async def stream(bench, session):
-    return await bench.closing(Stream(bench.system.http_url, mint(session.owner)))
 
 
 def check_ids(s):
@@ -187,7 +81,7 @@ async def test_a_viewer_may_follow_but_not_chat_and_a_stranger_sees_nothing(benc
     (await (await bench.api(unused("stranger"))).get(path)).refused(404, "not_found")
     (await (await bench.api()).get(path)).refused(401)
     (await session.api.get(f"/sessions/{session.id}/interactions/int_unknown/stream")).refused(404)
-    s = await bench.closing(Stream(bench.system.http_url, mint(watcher)))
+    s = await bench.stream(session, user=watcher)
     s.follow(session.id, accepted["interaction_id"])
     turn.text("seen")
     await s.shows("seen")
@@ -201,7 +95,7 @@ async def test_a_stream_says_every_event_as_it_comes(bench):
     session = await bench.session()
     viewer = await bench.viewer(session)
     agent = await bench.agent(session)
-    s = (await stream(bench, session)).chat(said("Hello?", session_id=session.id, stream=True))
+    s = (await bench.stream(session)).chat(said("Hello?", session_id=session.id, stream=True))
     turn = await agent.next_turn()
     for word in ("Hel", "lo 📤", " you"):
         turn.text(word)
@@ -236,7 +130,7 @@ async def test_a_stream_joined_late_begins_with_all_there_is(bench):
     turn = await agent.next_turn()
     turn.text("one")
     turn.text("two", new=True)
-    s = await stream(bench, session)
+    s = await bench.stream(session)
     viewer = await bench.viewer(session)
     await viewer.shows("one\n\ntwo")
     s.follow(session.id, accepted["interaction_id"])
@@ -246,7 +140,7 @@ async def test_a_stream_joined_late_begins_with_all_there_is(bench):
     await s.shows("one\n\ntwo!")
     turn.complete()
     await s.ended()
-    again = (await stream(bench, session)).follow(session.id, accepted["interaction_id"])
+    again = (await bench.stream(session)).follow(session.id, accepted["interaction_id"])
     await again.ended()
     assert again.text == "one\n\ntwo!" and len(again.events) == 3
 
@@ -255,7 +149,7 @@ async def test_a_stream_joined_late_begins_with_all_there_is(bench):
 async def test_a_turn_that_fails_is_told_in_both_ways(bench, how):
     session = await bench.session()
     agent = await bench.agent(session)
-    s = (await stream(bench, session)).chat(said("hi", session_id=session.id, stream=True))
+    s = (await bench.stream(session)).chat(said("hi", session_id=session.id, stream=True))
     turn = await agent.next_turn()
     turn.text("half")
     await s.shows("half")
@@ -266,7 +160,7 @@ async def test_a_turn_that_fails_is_told_in_both_ways(bench, how):
     await s.ended()
     wanted = {"fail": "turn_error", "cancel": "turn_interrupted"}[how]
     assert s.events[-2][0] and s.bodies[-2]["error"]["code"] == wanted
-    resumed = (await stream(bench, session)).follow(session.id, turn.request_id, s.last_id)
+    resumed = (await bench.stream(session)).follow(session.id, turn.request_id, s.last_id)
     await resumed.ended()
     assert resumed.events == s.events[-2:]
     call = asyncio.ensure_future(session.api.post("/sessions/chat", said("again", session_id=session.id)))
@@ -288,15 +182,15 @@ async def test_a_queued_prompt_can_be_followed_and_its_cancel_ends_the_stream(be
     turn = await agent.next_turn()
     second = (await session.prompt("second"))["interaction_id"]
     third = (await session.prompt("third"))["interaction_id"]
-    waits = (await stream(bench, session)).follow(session.id, second)
-    goes = (await stream(bench, session)).follow(session.id, third)
+    waits = (await bench.stream(session)).follow(session.id, second)
+    goes = (await bench.stream(session)).follow(session.id, third)
     for s in (waits, goes):
         await s.until(lambda s=s: s.events, "the opening chunk")
         assert s.bodies[0]["reset"] and s.text == ""
     (await session.cancel(interaction_id=third)).ok()
     await goes.ended()
     assert goes.bodies[-2]["error"]["code"] == "turn_interrupted"
-    late = (await stream(bench, session)).follow(session.id, third)
+    late = (await bench.stream(session)).follow(session.id, third)
     await late.ended()
     assert late.events[-2:] == goes.events[-2:]
     turn.text("one")
@@ -311,7 +205,7 @@ async def test_a_queued_prompt_can_be_followed_and_its_cancel_ends_the_stream(be
 async def test_a_stream_goes_on_on_the_next_gateway_without_gap_or_repeat(bench):
     session = await bench.session()
     agent = await bench.agent(session)
-    s = (await stream(bench, session)).chat(said("long", session_id=session.id, stream=True))
+    s = (await bench.stream(session)).chat(said("long", session_id=session.id, stream=True))
     turn = await agent.next_turn()
     turn.text("0")
     await s.shows("0")
@@ -344,7 +238,7 @@ async def test_an_unknown_position_starts_over(bench):
     viewer = await bench.viewer(session)
     await viewer.shows("so far")
     for last in ("nonsense", "99:1", f"{session.created['epoch']}:9999"):
-        s = (await stream(bench, session)).follow(session.id, accepted["interaction_id"], last)
+        s = (await bench.stream(session)).follow(session.id, accepted["interaction_id"], last)
         await s.shows("so far")
         assert s.bodies[0]["reset"] is True
     turn.complete()
@@ -357,7 +251,7 @@ async def test_silence_ends_the_waiter_and_not_the_turn(bench):
     turn = await agent.next_turn()
     turn.text("thinking")
     (await call).refused(504, "agent_timeout")
-    s = (await stream(bench, session)).follow(session.id, turn.request_id)
+    s = (await bench.stream(session)).follow(session.id, turn.request_id)
     await s.ended()
     assert s.text == "thinking" and s.bodies[-2]["error"]["code"] == "agent_timeout"
     turn.complete()
@@ -369,7 +263,7 @@ async def test_a_drain_ends_blocking_calls_with_an_error_and_leaves_streams_open
     agent = await bench.agent(session)
     call = asyncio.ensure_future(session.api.post("/sessions/chat", said("hi", session_id=session.id)))
     turn = await agent.next_turn()
-    s = (await stream(bench, session)).follow(session.id, turn.request_id)
+    s = (await bench.stream(session)).follow(session.id, turn.request_id)
     await s.until(lambda: s.events, "the opening chunk")
     assert await bench.system.gateway.terminate(timeout=6) == 0
     (await call).refused(503, "shutting_down")

@@ -45,8 +45,9 @@ def pytest_pyfunc_call(pyfuncitem):
 
 @pytest.fixture(scope="module")
 def system(request):
-    """The module's system, with the settings of its SETTINGS; every service must end well at the end."""
-    running = System(**getattr(request.module, "SETTINGS", {}))
+    """The module's system, with its SETTINGS, REPLICAS and LINKS; every service must end well at the end."""
+    running = System(getattr(request.module, "REPLICAS", None), getattr(request.module, "LINKS", ()),
+                     **getattr(request.module, "SETTINGS", {}))
     try:
         asyncio.run(running.start())
     except BaseException:

@@ -5,9 +5,12 @@ import itertools
 
 import aiohttp
 
-from support.client import Api, Viewer, mint
+from support.client import Api, Unavailable, Viewer, mint
+from support.hand_agent import HandAgent
 from support.stock_agent import StockAgent
+from support.stream import Stream
 from support.view import differences
+from support.viewer_v2 import ViewerV2
 from support.waiting import PATIENCE, until
 
 _numbers = itertools.count(1)
@@ -37,19 +40,29 @@ class Bench:
         self._stack.push_async_callback(thing.close)
         return thing
 
-    async def api(self, user=None, token=None):
+    async def api(self, user=None, token=None, gateway=None):
         token = token or (mint(user) if user else None)
-        return await self.closing(Api(self.system.http_url, token))
+        return await self.closing(Api(gateway.url if gateway else self.system.http_url, token))
 
     async def viewer(self, session, **options):
         """An open viewer that already holds its first full state."""
         viewer = await self.watch(session, **options)
         return await viewer.opened()
 
-    async def watch(self, session, user=None, token=None, reconnect=True):
-        viewer = Viewer(self.system.http_url, session.id, token or mint(user or session.owner), reconnect)
+    async def viewer_v2(self, session, **options):
+        return await self.viewer(session, kind=ViewerV2, **options)
+
+    async def watch(self, session, user=None, token=None, gateway=None, kind=Viewer, **options):
+        """A viewer on that replica of the gateway, or wherever its connections happen to go."""
+        url = gateway.url if gateway else self.system.http_url
+        viewer = kind(url, session.id, token or mint(user or session.owner), **options)
         self._viewers.append(viewer)
         return await self.closing(viewer)
+
+    async def stream(self, session, user=None, gateway=None):
+        """A client of server-sent answers that has asked nothing yet."""
+        url = gateway.url if gateway else self.system.http_url
+        return await self.closing(Stream(url, mint(user or session.owner)))
 
     async def session(self, owner=None, **body):
         owner = owner or unused("user")
@@ -57,21 +70,31 @@ class Bench:
         created = (await api.post("/sessions", body)).ok(201)
         return Session(self, api, owner, created)
 
-    async def agent(self, session, start=True, **options):
-        """A stock agent, connected; quick in its own intervals unless told otherwise."""
+    async def agent(self, session, start=True, bridge=None, kind=StockAgent, **options):
+        """An agent, connected (to that replica of agent-bridge), with quick intervals unless told otherwise."""
         options = {"time_scale": 0.05, "throttle_s": 0, **options}
-        agent = StockAgent(self.system.agent_url, session.id, await session.agent_token(), **options)
+        url = bridge.url if bridge else self.system.agent_url
+        agent = kind(url, session.id, await session.agent_token(), **options)
         self._agents.append(agent)
         await self.closing(agent)
         if start:
             await agent.start().online()
         return agent
 
+    async def hand_agent(self, session, ready=True, **options):
+        """An attached agent whose frames the test says one by one."""
+        socket = await self._stack.enter_async_context(self.raw_agent(session, **options))
+        agent = await self.closing(HandAgent(socket))
+        if ready:
+            await agent.ready()
+        return agent
+
     @contextlib.asynccontextmanager
-    async def raw_agent(self, session, token=None, query=None, **options):
-        """An agent socket without any behaviour of its own."""
+    async def raw_agent(self, session, token=None, query=None, bridge=None, **options):
+        """An agent socket (to that replica of agent-bridge) without any behaviour of its own."""
         token = token or await session.agent_token()
-        url = f"{self.system.agent_url}/api/v1/external-agents/sync?{query or 'session_id=' + session.id}"
+        url = bridge.url if bridge else self.system.agent_url
+        url = f"{url}/api/v1/external-agents/sync?{query or 'session_id=' + session.id}"
         async with aiohttp.ClientSession() as http:
             async with http.ws_connect(url, headers={"Authorization": f"Bearer {token}"}, max_msg_size=0,
                                        timeout=5, **options) as socket:
@@ -112,15 +135,18 @@ class Session:
         return await self.api.post(f"/sessions/{self.id}/cancel", body)
 
     async def ends(self, interaction_id, state, timeout=PATIENCE):
-        """The interaction once it is terminal, in the state expected."""
+        """The interaction once it is terminal, in the state expected (None: in any)."""
         last = None
 
         async def terminal():
             nonlocal last
             last = (await self.api.get(f"/sessions/{self.id}/interactions/{interaction_id}"))
             return last.status == 200 and last.body["state"] != "waiting"
-        await until(terminal, lambda: f"{interaction_id} ends: {last}", timeout, every=0.05)
-        assert last.body["state"] == state, last.body
+        try:
+            await until(terminal, lambda: f"{interaction_id} ends: {last}", timeout, every=0.05)
+        except AssertionError as late:
+            raise AssertionError(f"{late}\nin {(await self.api.get(f'/sessions/{self.id}')).raw[:4000]!r}") from late
+        assert state in (None, last.body["state"]), last.body
         return last.body
 
     async def same(self, *viewers, timeout=PATIENCE):
@@ -128,8 +154,11 @@ class Session:
         found = []
 
         async def agree():
-            stored = await self.interactions()
-            found[:] = [d for viewer in viewers for d in differences(viewer.view, stored)]
+            try:
+                stored = await self.interactions()
+                found[:] = [d for viewer in viewers for d in differences(viewer.view, stored)]
+            except Unavailable as refused:
+                found[:] = [str(refused)]
             return not found
         await until(agree, lambda: "viewers show what GET returns:\n" + "\n".join(found), timeout, every=0.1)
         for one, other in itertools.combinations(viewers, 2):

@@ -16,6 +16,10 @@ def mint(user, secret=SECRET, ttl=3600, algorithm="HS256", **claims):
     return jwt.encode({"sub": user, "exp": int(time.time()) + ttl, **claims}, secret, algorithm=algorithm)
 
 
+class Unavailable(AssertionError):
+    """A 503 where something else was expected: what waits for a state may ask again."""
+
+
 class Reply:
     def __init__(self, status, headers, raw):
         self.status = status
@@ -27,6 +31,8 @@ class Reply:
             self.body = None
 
     def ok(self, status=200):
+        if self.status == 503 != status:
+            raise Unavailable(f"expected {status}, got {self}")
         assert self.status == status, f"expected {status}, got {self}"
         return self.body
 
@@ -74,12 +80,12 @@ class Api:
     async def delete(self, path, **more):
         return await self.request("DELETE", path, **more)
 
-    async def insist(self, method, path, body, timeout=PATIENCE):
+    async def insist(self, method, path, body, timeout=PATIENCE, headers=None):
         """Repeats a call that carries its own id until it is decided, through outages of any part."""
         deadline = time.monotonic() + timeout
         while True:
             try:
-                reply = await self.request(method, path, body, timeout=5)
+                reply = await self.request(method, path, body, timeout=5, headers=headers)
                 if reply.status not in (502, 503, 504):
                     return reply
                 last = str(reply)
@@ -88,11 +94,11 @@ class Api:
             assert time.monotonic() < deadline, f"{method} {path} was not decided: {last}"
             await asyncio.sleep(0.1)
 
-    async def interactions(self, session_id):
+    async def interactions(self, session_id, per_page=100):
         """All of them, oldest first, page by page."""
         found, page = [], 0
         while True:
-            body = (await self.get(f"/sessions/{session_id}/interactions?page={page}&per_page=100")).ok()
+            body = (await self.get(f"/sessions/{session_id}/interactions?page={page}&per_page={per_page}")).ok()
             found += body["interactions"]
             page += 1
             if page >= body["totalPages"]:
@@ -103,10 +109,14 @@ class Api:
 class Viewer:
     """One v1 user socket after another, folded into a `View`."""
 
+    protocols = ()
+    view_type = View
+
     def __init__(self, base, session_id, token, reconnect=True):
         self.url = f"{base.replace('http', 'ws', 1)}/api/v1/ws/user?session_id={session_id}"
-        self.view = View(session_id)
+        self.view = self.view_type(session_id)
         self.frames = []
+        self.on_frame = lambda frame: None
         self.connections = 0
         self.connected = False
         self.closes = []
@@ -115,6 +125,7 @@ class Viewer:
         self._reconnect = reconnect
         self._bell = Bell()
         self._socket = None
+        self._away = False
         self._task = asyncio.ensure_future(self._run())
 
     async def until(self, condition, what, timeout=PATIENCE):
@@ -141,6 +152,16 @@ class Viewer:
     async def send(self, data):
         await self._socket.send_str(data)
 
+    async def leave(self):
+        """The page is closed without a word, and stays away until `come_back`."""
+        self._away = True
+        self._socket._conn.transport.abort()
+        await self._bell.until(lambda: not self.connected, lambda: f"cut off: {self._story()}")
+
+    def come_back(self):
+        self._away = False
+        self._bell.ring()
+
     async def close(self):
         self._reconnect = False
         self._task.cancel()
@@ -166,6 +187,7 @@ class Viewer:
                 if not self._reconnect:
                     return
                 await asyncio.sleep(0.1)  # the client's own back-off, as a browser has one
+                await self._bell.until(lambda: not self._away, "called back", timeout=86400)
 
     def _take(self, message):
         if message.type is not aiohttp.WSMsgType.TEXT:
@@ -174,12 +196,17 @@ class Viewer:
         frame = json.loads(message.data)
         self.frames.append(frame)
         self.view.take(frame)
+        self.on_frame(frame)
+
+    def _next_url(self):
+        """Where the next connection goes; tells the view what to expect of it."""
+        self.view.connected()
+        return self.url
 
     async def _once(self, http):
-        async with http.ws_connect(self.url, headers={"Authorization": f"Bearer {self._token}"}, max_msg_size=0,
-                                   timeout=5) as socket:
+        async with http.ws_connect(self._next_url(), headers={"Authorization": f"Bearer {self._token}"}, max_msg_size=0,
+                                   timeout=5, protocols=self.protocols) as socket:
             self._socket = socket
-            self.view.connected()
             self.connections += 1
             self.connected = True
             async for message in socket:

@@ -2,12 +2,14 @@
 
 import asyncio
 import ctypes
+import fcntl
 import os
 import random
 import re
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 
 # What a sanitizer or the C++ runtime prints; none of it may ever stand in a log.
@@ -17,8 +19,25 @@ _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 
 
-def _die_with_parent():
+def die_with_parent():
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+_reserved = []
+
+
+def _reserve(port):
+    """Whether no other test run has the port: one whose server is down for a moment looks free to all but its owner."""
+    folder = os.path.join(tempfile.gettempdir(), "throughline-ports")
+    os.makedirs(folder, exist_ok=True)
+    lock = open(os.path.join(folder, str(port)), "w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        return False
+    _reserved.append(lock)  # held until this process ends
+    return True
 
 
 def free_port():
@@ -28,9 +47,10 @@ def free_port():
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
-                return port
             except OSError:
                 continue
+        if _reserve(port):
+            return port
     raise RuntimeError("no free port found")
 
 
@@ -55,6 +75,7 @@ class Process:
         self.command = command
         self.log = log
         self.env = env
+        self.frozen = False
         self._child = None
         self._scanned = 0
 
@@ -69,9 +90,10 @@ class Process:
     def start(self):
         # From the main thread only: the parent-death signal goes with the thread that forked.
         assert not self.running, f"{self.name} runs already"
+        self.frozen = False
         with open(self.log, "ab") as out:
             self._child = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                                           env=self.env, preexec_fn=_die_with_parent)
+                                           env=self.env, preexec_fn=die_with_parent)
 
     def kill(self):
         """SIGKILL, with everything it forked; gone when this returns."""
@@ -89,9 +111,11 @@ class Process:
 
     def freeze(self):
         """SIGSTOP to it and to what it forked."""
+        self.frozen = True
         self._signal_all(signal.SIGSTOP)
 
     def thaw(self):
+        self.frozen = False
         self._signal_all(signal.SIGCONT)
 
     def _signal_all(self, number):

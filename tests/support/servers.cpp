@@ -81,7 +81,8 @@ std::string postgres_server::url() const {
 void postgres_server::start(const options& with) {
   std::vector<std::string> command{tool("postgres"), "-D", (folder_.path() / "data").string(), "-p",
                                    std::to_string(port_)};
-  for (const auto* setting : {"listen_addresses=127.0.0.1", "unix_socket_directories=", "shared_buffers=16MB"}) {
+  for (const auto* setting : {"listen_addresses=127.0.0.1", "unix_socket_directories=", "shared_buffers=16MB",
+                              "dynamic_shared_memory_type=mmap"}) {
     command.insert(command.end(), {"-c", setting});
   }
   for (const auto& setting : with) command.insert(command.end(), {"-c", setting});

@@ -1,6 +1,7 @@
 """Builds and runs the suites and counts their tests; `tests/run` is its entrance."""
 
 import argparse
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -15,8 +16,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Suites of executables that Meson declares below tests/<suite>/, of pytest files, and of a program of their own.
 EXECUTABLES = ("unit", "scenarios", "fuzz", "simulation")
 PYTEST = ("tidy", "integration")
-PROGRAMS = ("model", "browser", "deploy")
-SUITES = ("unit", "scenarios", "fuzz", "simulation", "model", "tidy", "integration", "browser", "deploy")
+PROGRAMS = ("model", "chaos", "browser", "deploy")
+SUITES = ("unit", "scenarios", "fuzz", "simulation", "model", "tidy", "integration", "chaos", "browser", "deploy")
 NEED_NO_BUILD = {"tidy", "model", "deploy"}
 SERVICES = [f"services/{s}/{s}" for s in ("gateway", "agent-bridge", "state-sync")]
 # What doctest prints at its end, and what every other runner here ends with.
@@ -42,7 +43,7 @@ def options():
                         help=f"only these: {' '.join(SUITES)}")
     parser.add_argument("-k", metavar="NAME", help="only tests whose name contains NAME (pytest: its -k expression)")
     parser.add_argument("--build-dir", default="build", help="release folder; the sanitizer build is beside it, -debug")
-    parser.add_argument("--no-debug", action="store_true", help="without the sanitizer build of unit and scenarios")
+    parser.add_argument("--no-debug", action="store_true", help="without the sanitizer build")
     parser.add_argument("--no-build", action="store_true", help="run what is built already")
     parser.add_argument("--no-install", action="store_true", help="do not look for missing packages")
     return parser.parse_args()
@@ -53,6 +54,23 @@ def build(kind, folder, targets=()):
     print(f"--- building {folder} ({kind})", flush=True)
     done = subprocess.run(["deploy/local/build", kind, *targets], cwd=ROOT, env={**os.environ, "BUILD_DIR": folder})
     return done.returncode == 0
+
+
+class BuildBeside:
+    """The sanitizer build, at low priority beside the suites that mostly wait for sockets and servers."""
+
+    def __init__(self, folder, targets):
+        self.log = tempfile.TemporaryFile("w+")
+        print(f"--- building {folder} (debug) in the background", flush=True)
+        self.child = subprocess.Popen(["nice", "-n", "19", "deploy/local/build", "debug", *targets], cwd=ROOT, stdout=self.log,
+                                      stderr=subprocess.STDOUT, env={**os.environ, "BUILD_DIR": folder})
+
+    def succeeded(self):
+        status = self.child.wait()
+        if status != 0:
+            self.log.seek(0)
+            print(self.log.read(), flush=True)
+        return status == 0
 
 
 def run_and_show(command, env=None):
@@ -104,17 +122,28 @@ def narrowed(suite, test, command, name):
     return command if name in test else None
 
 
+def captured(command, env):
+    try:
+        done = subprocess.run(command, cwd=ROOT, env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, errors="replace")
+    except OSError as error:
+        return 127, str(error)
+    return done.returncode, done.stdout
+
+
 def run_executables(tally, label, suite, tests, name):
+    """One per core at a time; what each says is shown whole, in the order in which they are declared."""
     started, passed, failed = time.monotonic(), 0, 0
-    for test, command, env in tests:
-        command = narrowed(suite, test, command, name)
-        if command is None:
-            continue
-        status, output = run_and_show(command, env)
-        more = counted(status, output, DOCTEST if "[doctest]" in output else COUNTS)
-        if more[1]:
-            print(f"--- {test} failed (exit status {status})", flush=True)
-        passed, failed = passed + more[0], failed + more[1]
+    chosen = [(test, narrowed(suite, test, command, name), env) for test, command, env in tests]
+    chosen = [(test, command, env) for test, command, env in chosen if command is not None]
+    with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        results = pool.map(lambda one: captured(one[1], one[2]), chosen)
+        for (test, _, _), (status, output) in zip(chosen, results):
+            print(output, end="", flush=True)
+            more = counted(status, output, DOCTEST if "[doctest]" in output else COUNTS)
+            if more[1]:
+                print(f"--- {test} failed (exit status {status})", flush=True)
+            passed, failed = passed + more[0], failed + more[1]
     tally.add(label, passed, failed, time.monotonic() - started)
 
 
@@ -157,7 +186,9 @@ def main():
         built = build("release", release, [] if executables else SERVICES)
         if not built:
             tally.add("build", 0, 1, 0)
-    tests = declared_tests(release) if executables else {}
+    tests = declared_tests(release) if executables and built else {}
+    sanitized = built and executables and not chosen.no_debug
+    beside = BuildBeside(debug, sanitizer_targets(tests, release)) if sanitized and not chosen.no_build else None
     for suite in suites:
         if suite in EXECUTABLES and built and tests[suite]:
             run_executables(tally, suite, suite, tests[suite], chosen.k)
@@ -165,28 +196,21 @@ def main():
             run_pytest(tally, suite, release, chosen.k)
         elif suite in PROGRAMS and (built or suite in NEED_NO_BUILD):
             run_program(tally, suite, release, chosen.k)
-    if executables and built and not chosen.no_debug:
-        run_sanitized(tally, chosen, tests, executables, release, debug)
+    if beside and not beside.succeeded():
+        tally.add("sanitizer build", 0, 1, 0)
+    elif sanitized:
+        # The arguments are the sanitizer build's own: what is slow there is shorter there.
+        declared = declared_tests(debug)
+        for suite in executables:
+            if declared[suite]:
+                run_executables(tally, f"{suite} under sanitizers", suite, declared[suite], chosen.k)
     passed, failed = tally.total()
     print(f"{passed} passed, {failed} failed", flush=True)
     return 0 if passed and not failed else 1
 
 
-def run_sanitized(tally, chosen, tests, suites, release, debug):
-    """The same executables once more, under the address and undefined sanitizers."""
-    wanted = [(s, n, c, e) for s in suites for n, c, e in tests[s]]
-    if not wanted:
-        return
-    paths = sorted({os.path.relpath(c[0], ROOT / release) for _, _, c, _ in wanted})
-    if not chosen.no_build and not build("debug", debug, paths):
-        tally.add("sanitizer build", 0, 1, 0)
-        return
-    # The arguments are the sanitizer build's own: what is slow there is shorter there.
-    declared = declared_tests(debug)
-    for suite in suites:
-        moved = declared[suite]
-        if moved:
-            run_executables(tally, f"{suite} under sanitizers", suite, moved, chosen.k)
+def sanitizer_targets(tests, release):
+    return sorted({os.path.relpath(command[0], ROOT / release) for of_suite in tests.values() for _, command, _ in of_suite})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The whole system on private ports below a folder of its own: PostgreSQL, NATS and the three services."""
 
 import asyncio
+import collections
 import json
 import os
 import pathlib
@@ -13,6 +14,7 @@ import urllib.request
 
 import psycopg2
 
+from support.links import Links
 from support.process import Process, free_port
 from support.waiting import PATIENCE, until
 
@@ -54,7 +56,8 @@ class Postgres(Process):
             self._as_postgres = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups",
                                  "--pdeathsig=SIGKILL"]
         settings = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self._folder,
-                    "fsync": "on" if fsync else "off", "shared_buffers": "32MB"}
+                    "fsync": "on" if fsync else "off", "shared_buffers": "32MB",
+                    "dynamic_shared_memory_type": "mmap"}  # in the folder: a killed server leaves none behind
         command = [*self._as_postgres, str(POSTGRES_BIN / "postgres"), "-D", str(self._data)]
         for key, value in settings.items():
             command += ["-c", f"{key}={value}"]
@@ -62,7 +65,11 @@ class Postgres(Process):
 
     @property
     def url(self):
-        return f"postgresql://throughline@127.0.0.1:{self.port}/throughline"
+        return self.url_by(self.port)
+
+    @staticmethod
+    def url_by(port):
+        return f"postgresql://throughline@127.0.0.1:{port}/throughline"
 
     def create(self):
         self._folder.mkdir(parents=True)
@@ -73,7 +80,8 @@ class Postgres(Process):
 
     def connect(self, database="throughline"):
         """A connection that commits each statement."""
-        connection = psycopg2.connect(f"postgresql://throughline@127.0.0.1:{self.port}/{database}?connect_timeout=5")
+        url = self.url.rpartition("/")[0]
+        connection = psycopg2.connect(f"{url}/{database}?connect_timeout=5")
         connection.autocommit = True
         return connection
 
@@ -111,7 +119,11 @@ class Nats(Process):
 
     @property
     def url(self):
-        return f"nats://127.0.0.1:{self.port}"
+        return self.url_by(self.port)
+
+    @staticmethod
+    def url_by(port):
+        return f"nats://127.0.0.1:{port}"
 
     async def ready(self, timeout=PATIENCE):
         def answers():
@@ -124,16 +136,33 @@ class Nats(Process):
 
 
 class Service(Process):
-    """One of the three binaries, set by environment variables only."""
+    """One replica of one of the three binaries, set by environment variables only."""
 
-    def __init__(self, service, folder, settings, arguments=()):
+    def __init__(self, service, folder, settings, arguments=(), name=None, links=None):
+        self.service = service
         self.ops_port = free_port()
         self.port = free_port() if service != "state-sync" else None
+        self.links = links or {}
         values = {"ops_listen": f"127.0.0.1:{self.ops_port}", **settings}
         if self.port:
             values["listen"] = f"127.0.0.1:{self.port}"
         env = {**clean_environment(), **{variable(k): str(v) for k, v in values.items()}}
-        super().__init__(service, [binary(service), *arguments], f"{folder}/{service}.log", env)
+        name = name or service
+        super().__init__(name, [binary(service), *arguments], f"{folder}/{name}.log", env)
+
+    @property
+    def to_nats(self):
+        """The link between this replica and NATS; only where the system was made with links for its service."""
+        return self.links["nats"]
+
+    @property
+    def to_postgres(self):
+        return self.links["postgres"]
+
+    @property
+    def url(self):
+        """Of the public port of this replica alone."""
+        return f"{'ws' if self.service == 'agent-bridge' else 'http'}://127.0.0.1:{self.port}"
 
     async def ops(self, path):
         """(status, text) of the operations port; (0, reason) while nothing answers."""
@@ -157,9 +186,22 @@ class Service(Process):
             return last[0] == 200
         await until(is_ready, lambda: f"{self.name} is ready: {last}\n{self.tail()}", timeout)
 
+    async def not_ready(self, *words, timeout=30):
+        """Waits until /readyz says no, for a reason that names all of these."""
+        last = None
+
+        async def says():
+            nonlocal last
+            last = await self.ops("/readyz")
+            return last[0] == 503 and all(word in last[1] for word in words)
+        await until(says, lambda: f"/readyz of {self.name} names {words}: {last}\n{self.tail()}", timeout, every=0.1)
+
 
 class System:
-    """Everything, started together. A setting goes to each service that knows it."""
+    """Everything, started together. A setting goes to each service that knows it.
+
+    `replicas`: how many of each service, one where it is not named. `links`: services whose every replica reaches
+    NATS and PostgreSQL through links of its own that can be cut, stalled and healed."""
 
     KNOWN = {
         "gateway": {"turn_idle_timeout", "max_frame", "allowed_origins", "drain_timeout", "log_level"},
@@ -167,34 +209,91 @@ class System:
         "state-sync": {"stale_after", "ready_timeout", "snapshot_budget", "drain_timeout", "log_level"},
     }
 
-    def __init__(self, **settings):
+    def __init__(self, replicas=None, links=(), **settings):
+        replicas = replicas or {}
         unknown = set(settings) - set().union(*self.KNOWN.values())
         assert not unknown, f"unknown settings: {unknown}"
-        settings.setdefault("drain_timeout", "5s")
+        assert not (set(replicas) | set(links)) - set(self.KNOWN), f"unknown services: {replicas} {links}"
+        self._settings = {"drain_timeout": "5s", **settings}
+        self._linked = set(links)
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="throughline-"))
         self.folder.chmod(0o755)
+        self.links = Links(self.folder / "links.log")
         self.postgres = Postgres(self.folder / "postgres")
         self.nats = Nats(self.folder)
-        needed = {
-            "gateway": {"nats_url": self.nats.url, "jwt_hs256_secret": SECRET},
-            "agent-bridge": {"nats_url": self.nats.url},
-            "state-sync": {"nats_url": self.nats.url, "database_url": self.postgres.url},
-        }
-        for service, values in needed.items():
-            values.update({k: v for k, v in settings.items() if k in self.KNOWN[service]})
-        self.gateway = Service("gateway", self.folder, needed["gateway"])
-        self.bridge = Service("agent-bridge", self.folder, needed["agent-bridge"])
-        self.state_sync = Service("state-sync", self.folder, needed["state-sync"])
-        self.services = [self.state_sync, self.bridge, self.gateway]
-        self.processes = [self.postgres, self.nats, *self.services]
+        self._by_service = {"state-sync": [], "agent-bridge": [], "gateway": []}
+        self._made = collections.Counter()
+        for service in self._by_service:
+            for _ in range(replicas.get(service, 1)):
+                self._make(service)
+        fronted = [s for s in ("gateway", "agent-bridge") if replicas.get(s, 1) > 1]
+        self._fronts = {service: self.links.add(self._ports(service)) for service in fronted}
+
+    def _make(self, service):
+        """One more replica, not started. The first has the service's name, the others a number behind it."""
+        self._made[service] += 1
+        number = self._made[service]
+        ports = {"nats": self.nats.port, "postgres": self.postgres.port}
+        if service != "state-sync":
+            ports.pop("postgres")
+        links = {part: self.links.add([port]) for part, port in ports.items()} if service in self._linked else {}
+        ports.update({part: link.port for part, link in links.items()})
+        values = {"nats_url": Nats.url_by(ports["nats"])}
+        if service == "state-sync":
+            values["database_url"] = Postgres.url_by(ports["postgres"])
+        if service == "gateway":
+            values["jwt_hs256_secret"] = SECRET
+        values.update({k: v for k, v in self._settings.items() if k in self.KNOWN[service]})
+        name = service if number == 1 else f"{service}-{number}"
+        replica = Service(service, self.folder, values, name=name, links=links)
+        self._by_service[service].append(replica)
+        return replica
+
+    def _ports(self, service):
+        return [replica.port for replica in self._by_service[service]]
+
+    def replicas(self, service):
+        return self._by_service[service]
+
+    async def add(self, service):
+        """One more replica, ready."""
+        replica = self._make(service)
+        replica.start()
+        await replica.ready()
+        if service in self._fronts:
+            self._fronts[service].targets(self._ports(service))
+        return replica
+
+    async def retire(self, replica, timeout=15):
+        """Drains a replica for good. Returns its exit status."""
+        self._by_service[replica.service].remove(replica)
+        if replica.service in self._fronts:
+            self._fronts[replica.service].targets(self._ports(replica.service))
+        return await replica.terminate(timeout)
+
+    @property
+    def services(self):
+        return [replica for replicas in self._by_service.values() for replica in replicas]
+
+    @property
+    def processes(self):
+        return [self.postgres, self.nats, *self.services]
+
+    gateway = property(lambda self: self._by_service["gateway"][0])
+    bridge = property(lambda self: self._by_service["agent-bridge"][0])
+    state_sync = property(lambda self: self._by_service["state-sync"][0])
+
+    def _front_port(self, service):
+        return (self._fronts.get(service) or self._by_service[service][0]).port
 
     @property
     def http_url(self):
-        return f"http://127.0.0.1:{self.gateway.port}"
+        """Of the gateway; where there are several, of a front that gives each connection to the next that accepts."""
+        return f"http://127.0.0.1:{self._front_port('gateway')}"
 
     @property
     def agent_url(self):
-        return f"ws://127.0.0.1:{self.bridge.port}"
+        return f"ws://127.0.0.1:{self._front_port('agent-bridge')}"
 
     def process(self, name):
         return next(p for p in self.processes if p.name == name)
@@ -216,9 +315,12 @@ class System:
 
     async def revive(self):
         """Starts what does not run and waits until everything is ready, in the order the parts need each other."""
+        self.links.heal()
         for process in self.processes:
             if not process.running:
                 process.start()
+            elif process.frozen:
+                process.thaw()
         for process in self.processes:
             await process.ready()
 
@@ -231,9 +333,12 @@ class System:
     async def stop(self):
         """Services by SIGTERM, each of which must exit 0; the rest by SIGKILL. Returns what was wrong."""
         wrong = self.faults()
+        self.links.heal()
         running = [s for s in self.services if s.running]
         try:
             for service in running:
+                if service.frozen:
+                    service.thaw()
                 service.signal_stop()
             for service in running:
                 try:
@@ -246,6 +351,7 @@ class System:
         finally:
             for process in reversed(self.processes):
                 process.kill()
+            self.links.stop()
             if os.environ.get("THROUGHLINE_KEEP") is None:
                 shutil.rmtree(self.folder, ignore_errors=True)
         return wrong

@@ -142,8 +142,9 @@ class View:
         faults = check_interaction(interaction)
         if interaction["id"] != frame["interaction_id"]:
             faults.append("interaction_id is not the interaction's id")
-        if known is None:
-            self.total += 1
+        if known is None:  # a later change of one that was too old for the first state begins nothing
+            newest = self.newest()
+            self.total += newest is None or interaction["ordinal"] > newest["ordinal"]
         elif known["state"] in TERMINAL and known["state"] != interaction["state"]:
             faults.append(f"terminal state {known['state']} became {interaction['state']}")
         elif interaction["state"] not in TERMINAL:

@@ -40,7 +40,9 @@ class Bell:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise AssertionError(f"not within {timeout:g} s: {what() if callable(what) else what}")
+            # Not `wait_for`, which forgets that it was cancelled when the bell rings at the same moment.
+            ringing = asyncio.ensure_future(self._rung.wait())
             try:
-                await asyncio.wait_for(self._rung.wait(), left)
-            except asyncio.TimeoutError:
-                pass
+                await asyncio.wait({ringing}, timeout=left)
+            finally:
+                ringing.cancel()
