@@ -1,70 +1,15 @@
 """The scripts of deploy/local, used as a person uses them: what they refuse, and a system that survives its supervisor."""
 
-import json
 import os
-import random
 import signal
 import socket
 import subprocess
 import time
-import urllib.request
 
 import jwt
 import pytest
 
-from rendered import ROOT
-
-LOCAL = ROOT / "deploy" / "local"
-
-
-def environment(**more):
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("THROUGHLINE_")}
-    build = os.environ.get("THROUGHLINE_BUILD", os.environ.get("BUILD_DIR", "build"))
-    return {**kept, "BUILD_DIR": build, **more}
-
-
-def script(name, *arguments, **more):
-    return subprocess.run([LOCAL / name, *map(str, arguments)], env=environment(**more), capture_output=True, text=True,
-                          timeout=120, check=False)
-
-
-def free_block():
-    """The first of ten ports that are free, below the range of outgoing connections."""
-    while True:
-        first = random.randrange(15000, 31000, 10)
-        try:
-            for port in range(first, first + 10):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port))
-            return first
-        except OSError:
-            continue
-
-
-def ports(first):
-    return ["--gateway-port", first, "--bridge-port", first + 1, "--nats-port", first + 2, "--postgres-port", first + 3,
-            "--ops-port", first + 4]
-
-
-@pytest.fixture
-def state(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("state")
-    for parent in (folder, folder.parent, folder.parent.parent):  # PostgreSQL's user has to get in
-        parent.chmod(0o755)
-    yield folder
-    script("down", "--state", folder)
-
-
-def up(state, first, *arguments, **more):
-    return script("up", "--no-install", "--no-build", "--detach", "--state", state, *ports(first), *arguments, **more)
-
-
-def call(first, token, method, path, body=None):
-    request = urllib.request.Request(f"http://127.0.0.1:{first}/api/v1{path}", method=method)
-    request.add_header("Authorization", f"Bearer {token}")
-    request.add_header("Content-Type", "application/json")
-    with urllib.request.urlopen(request, json.dumps(body).encode() if body else None, timeout=30) as reply:
-        return json.loads(reply.read())
+from local_system import LOCAL, call, free_block, kill_and_see_it_back, living, script, up
 
 
 @pytest.mark.parametrize("name", ["install", "build", "up", "down", "token", "watch"])
@@ -82,7 +27,8 @@ def test_install_is_quick_when_there_is_nothing_to_do():
 
 def test_help_names_every_option_with_its_twin():
     text = script("up", "--help").stdout
-    for option in ("state", "gateway-port", "bridge-port", "ops-port", "nats-port", "postgres-port", "no-demo", "detach"):
+    for option in ("state", "gateway-port", "bridge-port", "replica-port", "ops-port", "nats-port", "postgres-port",
+                   "replicas", "no-demo", "detach"):
         assert f"--{option}" in text
         assert "THROUGHLINE_LOCAL_" + option.upper().replace("-", "_") in text
 
@@ -122,11 +68,6 @@ def test_down_without_a_system_is_no_error(state):
     assert done.returncode == 0 and "Nothing runs" in done.stdout
 
 
-def living(state):
-    return {name: pid for name, (pid, _) in json.loads((state / "run" / "processes.json").read_text()).items()
-            if os.path.exists(f"/proc/{pid}")}
-
-
 def test_state_survives_and_nothing_is_left_behind(state):
     first = free_block()
     begun = up(state, first, "--no-demo")
@@ -151,10 +92,4 @@ def test_a_killed_service_is_started_again_and_that_is_said(state):
     first = free_block()
     assert up(state, first, "--no-demo").returncode == 0
     for name in ("gateway", "nats", "postgres"):
-        before = int((state / "run" / f"{name}.pid").read_text())
-        os.kill(before, signal.SIGKILL)
-        deadline = time.monotonic() + 20
-        while f"{name} (pid {before}) was killed by SIGKILL; started again" not in (state / "log" / "up.log").read_text():
-            assert time.monotonic() < deadline, (state / "log" / "up.log").read_text()
-            time.sleep(0.05)
-        assert int((state / "run" / f"{name}.pid").read_text()) != before
+        kill_and_see_it_back(state, name)

@@ -3,6 +3,7 @@
 import argparse
 import os
 import pathlib
+import resource
 import signal
 import subprocess
 import sys
@@ -80,6 +81,9 @@ def supervise(options, folders):
     pid_file.write_text(f"{os.getpid()} {started_at(os.getpid())}\n")
     grace_s = seconds(os.environ.get("THROUGHLINE_DRAIN_TIMEOUT", "5s")) + 5
     supervisor = Supervisor(folders, say, grace_s)
+    # A socket is a file: what is started here inherits as many as the machine allows.
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     status = 0
     try:
         token, session = start_system(options, folders, supervisor, say)

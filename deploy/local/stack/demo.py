@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 
 from options import ROOT
+from places import agent_port
 from process import Child
 
 AGENT = ROOT / "tests" / "tools" / "agent-sim"
@@ -53,7 +54,7 @@ def demo_session(options, folders, token):
 
 
 def demo_agent(options, folders, session, agent_token):
-    command = [sys.executable, AGENT, "--url", f"ws://127.0.0.1:{options.bridge_port}", "--session", session,
+    command = [sys.executable, AGENT, "--url", f"ws://127.0.0.1:{agent_port(options)}", "--session", session,
                "--token", agent_token, "--script", SCRIPT]
     return Child("demo-agent", command, folders)
 

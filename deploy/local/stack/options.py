@@ -4,13 +4,16 @@ import argparse
 import os
 import pathlib
 
+from places import replica_counts
+
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 PORTS = [
     # option, default, what listens there
-    ("gateway-port", 8080, "gateway: the page, the HTTP API and the user sockets"),
-    ("bridge-port", 8081, "agent-bridge: the agent sockets"),
-    ("ops-port", 9080, "operations port of the gateway; agent-bridge and state-sync take the two that follow"),
+    ("gateway-port", 8080, "the page, the HTTP API and the user sockets; with --replicas the agent sockets too"),
+    ("bridge-port", 8081, "the agent sockets; not used with --replicas"),
+    ("replica-port", 18080, "first of the ports of the replicas of gateway, then agent-bridge; only with --replicas"),
+    ("ops-port", 9080, "operations port of the (first) gateway; the others take those that follow"),
     ("nats-port", 14222, "NATS"),
     ("postgres-port", 15432, "PostgreSQL"),
 ]
@@ -49,6 +52,9 @@ def up_parser(program):
     for option, default, what in PORTS:
         parser.add_argument(f"--{option}", type=port, default=os.environ.get(twin(option), default), metavar="N",
                             help=f"{what} [{twin(option)}; {default}]")
+    parser.add_argument("--replicas", type=replica_counts, default=os.environ.get(twin("replicas")) or None,
+                        metavar="SERVICE=N,...", help="several of each service, behind one address: "
+                        f"gateway=2,agent-bridge=2,state-sync=3 [{twin('replicas')}]")
     parser.add_argument("--no-demo", action="store_true", default=is_set("no-demo"),
                         help=f"no demo session and no demo agent [{twin('no-demo')}=1]")
     parser.add_argument("--detach", action="store_true", default=is_set("detach"),
@@ -56,16 +62,3 @@ def up_parser(program):
     parser.add_argument("--no-install", action="store_true", help="do not look for missing packages")
     parser.add_argument("--no-build", action="store_true", help="take the binaries as they are (BUILD_DIR; build)")
     return parser
-
-
-def service_ports(options):
-    """Every port that will be listened on, with who listens and the option that moves it."""
-    return [
-        (options.gateway_port, "gateway", "gateway-port"),
-        (options.bridge_port, "agent-bridge", "bridge-port"),
-        (options.ops_port, "gateway's operations port", "ops-port"),
-        (options.ops_port + 1, "agent-bridge's operations port", "ops-port"),
-        (options.ops_port + 2, "state-sync's operations port", "ops-port"),
-        (options.nats_port, "NATS", "nats-port"),
-        (options.postgres_port, "PostgreSQL", "postgres-port"),
-    ]

@@ -79,6 +79,6 @@ class Supervisor:
 
 
 def kind_of(child):
-    if child.name in ("postgres", "nats"):
+    if child.name in ("postgres", "nats", "front"):
         return "server"
     return "agent" if child.name == "demo-agent" else "service"

@@ -9,7 +9,9 @@ import urllib.request
 
 from demo import demo_agent, demo_session
 from identity import jwt_secret, user_token
-from options import ROOT, service_ports
+from front import front
+from options import ROOT
+from places import SERVICES, listeners, places
 from postgres import Postgres
 from process import Child
 
@@ -35,32 +37,31 @@ class Folders:
 def ports_in_use(options):
     """One line for each port that somebody else holds."""
     lines = []
-    for port, who, option in service_ports(options):
+    for port, who, option in listeners(options):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
-            except OSError as error:
-                lines.append(f"port {port} ({who}): {error.strerror}; choose another with --{option}")
+            except (OSError, OverflowError) as error:
+                why = getattr(error, "strerror", None) or error
+                lines.append(f"port {port} ({who}): {why}; choose another with --{option}")
     return lines
 
 
-def settings_of(service, options, database_url, secret):
-    """The environment of one service: the caller's, but for the settings that `up` decides."""
+def settings_of(place, options, database_url, secret):
+    """The environment of one process: the caller's, but for the settings that `up` decides."""
     base = {key: value for key, value in os.environ.items() if not key.startswith("THROUGHLINE_LOCAL_")}
     base.setdefault("THROUGHLINE_LOG_FORMAT", "text")
     base.setdefault("THROUGHLINE_DRAIN_TIMEOUT", "5s")
     for name in DECIDED_HERE:
         base.pop(f"THROUGHLINE_{name}", None)
-    ops = {"gateway": 0, "agent-bridge": 1, "state-sync": 2}[service]
     base["THROUGHLINE_NATS_URL"] = f"nats://127.0.0.1:{options.nats_port}"
-    base["THROUGHLINE_OPS_LISTEN"] = f"127.0.0.1:{options.ops_port + ops}"
-    if service == "gateway":
-        base["THROUGHLINE_LISTEN"] = f"127.0.0.1:{options.gateway_port}"
+    base["THROUGHLINE_OPS_LISTEN"] = f"127.0.0.1:{place.ops_port}"
+    if place.port is not None:
+        base["THROUGHLINE_LISTEN"] = f"127.0.0.1:{place.port}"
+    if place.service == "gateway":
         base["THROUGHLINE_JWT_HS256_SECRET"] = secret
-    if service == "agent-bridge":
-        base["THROUGHLINE_LISTEN"] = f"127.0.0.1:{options.bridge_port}"
-    if service == "state-sync":
+    if place.service == "state-sync":
         base["THROUGHLINE_DATABASE_URL"] = database_url
     return base
 
@@ -90,7 +91,7 @@ def answers(port):
 
 def start_system(options, folders, supervisor, say):
     """Brings everything up in the order in which the parts need each other. Returns what `announcement` tells."""
-    programs = {service: binary(service) for service in ("state-sync", "agent-bridge", "gateway")}
+    programs = {service: binary(service) for service in SERVICES}
     postgres = Postgres(options, folders, say)
     if postgres.create():
         say("A new database was made")
@@ -103,13 +104,16 @@ def start_system(options, folders, supervisor, say):
     supervisor.wait_until("NATS", lambda: answers(options.nats_port))
 
     secret = jwt_secret(folders.state)
-    environment = {service: settings_of(service, options, postgres.url, secret) for service in programs}
-    migrate(programs["state-sync"], environment["state-sync"])
+    settings = {place: settings_of(place, options, postgres.url, secret) for place in places(options)}
+    migrate(programs["state-sync"], next(env for place, env in settings.items() if place.service == "state-sync"))
     say("Starting state-sync, agent-bridge and gateway")
-    for service, program in programs.items():
-        supervisor.start(Child(service, [program], folders, env=environment[service]))
-    for offset, service in enumerate(("gateway", "agent-bridge", "state-sync")):
-        supervisor.wait_until(f"{service} is ready", lambda port=options.ops_port + offset: is_ready(port))
+    for place in reversed(settings):
+        supervisor.start(Child(place.name, [programs[place.service]], folders, env=settings[place]))
+    for place in settings:
+        supervisor.wait_until(f"{place.name} is ready", lambda port=place.ops_port: is_ready(port))
+    if options.replicas is not None:
+        supervisor.start(front(options, folders))
+        supervisor.wait_until("the front", lambda: answers(options.gateway_port))
 
     gateway_port_file(folders.state).write_text(f"{options.gateway_port}\n")
     token = user_token(secret, DEMO_USER, TOKEN_DAYS)
@@ -140,6 +144,7 @@ def announcement(options, folders, token, session):
     api = f"{address}/api/v1/sessions"
     mine = session or "SESSION"
     link = f"{address}/#token={token}" + (f"&session={session}" if session else "")
+    victim = next(place.name for place in places(options) if place.service == "state-sync")
     end = f"{here}/down{state} ends it" if options.detach else "Ctrl-C ends it"
     return f"""
 Throughline is running; {end}.
@@ -157,6 +162,6 @@ Or from a terminal; paste these three lines:
   curl -s -H "Authorization: Bearer $TOKEN" {api} --json '{{"name":"Another session"}}'; echo
   curl -s -H "Authorization: Bearer $TOKEN" {api}/{mine}/messages --json '{{"content":"Tell me a long story"}}'; echo
 
-Then kill any of its processes, and watch the answer go on:  kill -9 $(cat {folders.run}/state-sync.pid)
+Then kill any of its processes, and watch the answer go on:  kill -9 $(cat {folders.run}/{victim}.pid)
 Logs are in {folders.log}
 """
