@@ -164,6 +164,13 @@ result<chat_body> decode_chat(std::string_view json) {
   return decode_object<chat_body>(json, read_chat);
 }
 
+std::optional<session_id> session_of_chat(std::string_view json) {
+  const auto named = decode_object<std::string>(
+      json, [](field_reader& f, std::string& out) { out = f.id_or_empty("session_id", outside_id_bytes_max); });
+  if (!named || named->empty()) return std::nullopt;
+  return session_id(*named);
+}
+
 result<std::string> check_idempotency_id(std::string_view id) {
   const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
   const bool usable = !id.empty() && id.size() <= idempotency_id_bytes_max && !std::ranges::any_of(id, is_control) &&

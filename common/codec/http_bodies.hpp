@@ -60,6 +60,8 @@ result<put_grant_body> decode_put_grant(std::string_view json);
 result<create_key_body> decode_create_key(std::string_view json);
 result<mint_token_body> decode_mint_token(std::string_view json);
 result<chat_body> decode_chat(std::string_view json);
+/// The session that a chat names, also where the rest of the body is at fault; empty where it cannot be read.
+std::optional<session_id> session_of_chat(std::string_view json);
 
 /// An Idempotency-Key: 1 to 128 bytes, no control characters; `bad_request` otherwise.
 result<std::string> check_idempotency_id(std::string_view id);
@@ -73,27 +75,17 @@ struct status_of_code {
 };
 /// The error codes of design 5.2 and 5.3, each with its HTTP status.
 inline constexpr std::array http_statuses = {
-    status_of_code{"bad_request", 400},
-    status_of_code{"one_message_only", 400},
-    status_of_code{"unsupported_content", 400},
-    status_of_code{"unauthorized", 401},
-    status_of_code{"forbidden", 403},
-    status_of_code{"not_found", 404},
-    status_of_code{"child_session", 409},
-    status_of_code{"id_reused", 409},
-    status_of_code{"already_issued", 409},
-    status_of_code{"turn_interrupted", 409},
-    status_of_code{"position_unknown", 410},
-    status_of_code{"too_large", 413},
-    status_of_code{"queue_full", 429},
-    status_of_code{"too_many_sockets", 429},
-    status_of_code{"turn_error", 502},
-    status_of_code{"agent_offline", 503},
-    status_of_code{"shutting_down", 503},
-    status_of_code{"not_accepted", 503},
-    status_of_code{"busy", 503},
-    status_of_code{"unavailable", 503},
-    status_of_code{"agent_timeout", 504},
+    status_of_code{"bad_request", 400},         status_of_code{"one_message_only", 400},
+    status_of_code{"unsupported_content", 400}, status_of_code{"unauthorized", 401},
+    status_of_code{"forbidden", 403},           status_of_code{"not_found", 404},
+    status_of_code{"child_session", 409},       status_of_code{"id_reused", 409},
+    status_of_code{"already_issued", 409},      status_of_code{"turn_interrupted", 409},
+    status_of_code{"position_unknown", 410},    status_of_code{"too_large", 413},
+    status_of_code{"queue_full", 429},          status_of_code{"too_many", 429},
+    status_of_code{"too_many_sockets", 429},    status_of_code{"turn_error", 502},
+    status_of_code{"agent_offline", 503},       status_of_code{"shutting_down", 503},
+    status_of_code{"not_accepted", 503},        status_of_code{"busy", 503},
+    status_of_code{"unavailable", 503},         status_of_code{"agent_timeout", 504},
     status_of_code{"outcome_unknown", 504},
 };
 /// 500 for a code that is not there.

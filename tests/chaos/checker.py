@@ -146,7 +146,7 @@ def circumstances(history, interaction, turn):
 
 def answer(history, interaction, turn, prompt):
     state, code = interaction["state"], interaction.get("error_code")
-    yield from invented(history.sent, interaction)
+    yield from invented(history.sent, interaction, ordered=not exposed(history, interaction, turn))
     if state not in TERMINAL:
         return
     by_another = interruptible(history, prompt)
@@ -183,14 +183,15 @@ def exact(interaction, turn):
     yield f"{len(kept)} entries, the agent said {len(turn.entries)}: {brief((kept, turn.entries), 600)}"
 
 
-def invented(sent, interaction):
-    """Every entry is something that the agent once said, in the order in which it said it first."""
+def invented(sent, interaction, ordered):
+    """Every entry is something that the agent once said, once, and in the order in which it said it first; where the first was lost
+    with a connection, an entry stands where it was said again."""
     entries = interaction["response_entries"] or []
     for entry in entries:
         if entry["content"] not in sent.versions.get(entry["message_id"], ()):
             yield f"an entry that the agent never said: {brief(entry)}"
     ids = [int(e["message_id"]) for e in entries]
-    if ids != sorted(set(ids)):
+    if len(ids) != len(set(ids)) or ordered and ids != sorted(ids):
         yield f"entries out of order or twice: {ids}"
 
 

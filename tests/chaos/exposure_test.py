@@ -61,15 +61,23 @@ def test_what_an_agent_had_said_is_lost_with_its_process_and_a_prompt_may_go_out
     assert rules(history) == {"answers"}
 
 
-@pytest.mark.parametrize("plant", [text_is_doubled, an_entry_is_doubled, entries_change_places])
-def test_a_lost_connection_excuses_nothing_invented_doubled_or_out_of_order(plant):
+@pytest.mark.parametrize("plant", [text_is_doubled, an_entry_is_doubled])
+def test_a_lost_connection_excuses_nothing_invented_or_doubled(plant):
     history = right()
     history.sent.cuts = [away(11, 12), away(21, 22)]
     plant(history)
     assert "answers" in rules(history)
 
 
-@pytest.mark.parametrize("plant", [text_is_lost, a_completed_turn_is_an_error, an_entry_is_lost])
+@pytest.mark.parametrize("lost", [True, False])
+def test_an_entry_whose_first_words_were_lost_stands_where_it_was_said_again(lost):
+    history = right()
+    history.sent.cuts = [away(21, 22)] if lost else []
+    entries_change_places(history)
+    assert ("answers" not in rules(history)) == lost
+
+
+@pytest.mark.parametrize("plant", [text_is_lost, a_completed_turn_is_an_error, an_entry_is_lost, entries_change_places])
 def test_a_numbered_agent_loses_nothing_with_its_connection(plant):
     history = right(numbered=True)
     history.sent.cuts = [away(11, 12), away(21, 22)]

@@ -39,6 +39,10 @@ void run_variants(const std::string& line) {
 int main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     std::ifstream in(argv[i]);
+    if (!in) {
+      std::printf("cannot open %s\n", argv[i]);
+      return 1;
+    }
     for (std::string line; std::getline(in, line);) run_variants(line);
   }
   // A breach of what the target holds ends the process before this line.

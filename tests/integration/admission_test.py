@@ -186,3 +186,24 @@ async def test_a_drain_tells_clients_when_to_come_back_and_spreads_them(bench):
     for s in streams:
         await s.ended()
         assert s.text == "one two"
+
+
+@pytest.mark.patience(60)
+async def test_a_gateway_that_drains_stays_unready_when_nats_comes_back(bench):
+    here = bench.system.replicas("gateway")[0]
+    _, writer = await half_a_request(here.port, mint("u"))  # the drain waits for it
+    here.signal_stop()
+    await here.not_ready("drain")
+    bench.system.nats.kill()
+    await here.not_ready("drain", "nats")
+    bench.system.nats.start()
+    answers = []
+
+    async def connected():
+        answers.append(await here.ops("/readyz"))
+        return "nats" not in answers[-1][1]
+    await until(connected, "NATS is there again")
+    assert {status for status, _ in answers} == {503} and "drain" in answers[-1][1], answers
+    writer.close()
+    assert await here.ended(15) == 0
+    await bench.system.revive()

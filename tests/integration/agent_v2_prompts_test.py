@@ -146,6 +146,7 @@ async def test_what_the_old_process_had_begun_ends_as_agent_restarted_and_the_qu
     await session.same(viewer)
 
 
+@pytest.mark.slow
 @pytest.mark.patience(90)
 async def test_the_same_process_may_come_back_after_long_and_go_on(bench):
     """The clock of a turn stops when its instance returns."""

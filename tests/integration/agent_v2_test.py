@@ -245,6 +245,7 @@ async def is_whole(session, viewer, agent, turn, interaction):
     assert agent.resumes[0][1] == 0 and [r for _, r in agent.resumes] == sorted(r for _, r in agent.resumes)
 
 
+@pytest.mark.slow
 @pytest.mark.patience(120)
 async def test_the_bridge_is_killed_again_and_again_in_the_middle_of_an_answer(bench):
     session, viewer, agent, turn, interaction = await in_the_middle(bench)

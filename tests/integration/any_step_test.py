@@ -6,17 +6,19 @@ and others come back to where they were; at the end all of them hold the same, b
 
 import asyncio
 import collections
+import json
 
 import pytest
 
 from support.client import Viewer, mint
 from support.raw_viewer import RawViewer
 from support.view import View, check_interaction, differences, entries_sha256
-from support.viewer_v2 import ViewerV2
+from support.viewer_v2 import ViewV2, ViewerV2
 from support.waiting import until
 
 SETTINGS = {"stale_after": "20s", "ready_timeout": "2s", "turn_idle_timeout": "120s"}
 AWAY_STEPS = (1, 3, 9)
+REPLAY_BYTES_MAX = 1 << 20  # of events that a v2 viewer missed; above it is given a full state
 
 
 class Story:
@@ -148,6 +150,7 @@ class Crowd:
         self.viewers = []
         self.stalled = []
         self.streams = []
+        self.resumed = []  # of v2: where it had stopped, where it stood then, and whether it was given the events
         self.returns = collections.defaultdict(list)
 
     async def step(self, number, running):
@@ -160,9 +163,10 @@ class Crowd:
             assert stays.view.position is not None
             await away.leave()
             self.returns[number + AWAY_STEPS[number % len(AWAY_STEPS)]].append(self.back(away))
-        raw = await self.bench.closing(await RawViewer.open(self.bench.system.gateway.port, self.session.id,
-                                                            mint(self.session.owner)))
-        self.stalled.append(raw)  # it reads nothing before the end
+        for kind in (View, ViewV2):
+            raw = await RawViewer.open(self.bench.system.gateway.port, self.session.id, mint(self.session.owner),
+                                       v2=kind is ViewV2)
+            self.stalled.append((kind, await self.bench.closing(raw)))  # it reads nothing before the end
         if running:
             stream = (await self.bench.stream(self.session)).follow(self.session.id, running)
             self.streams.append((running, stream))
@@ -177,11 +181,14 @@ class Crowd:
         self.viewers.append(viewer)
         return viewer
 
-    @staticmethod
-    def back(viewer):
+    def back(self, viewer):
         async def come():
+            since = viewer.view.position
             viewer.come_back()
             await viewer.opened(2)
+            if isinstance(viewer, ViewerV2):
+                await viewer.until(lambda v: v.fulls + v.replays == 2, "the events it missed, or all anew")
+                self.resumed.append((since[1], viewer.view.position[1], viewer.view.replays == 1))
         return come
 
     def resume(self, stream, running):
@@ -215,8 +222,8 @@ async def test_whoever_watches_from_whenever_ends_with_what_get_returns(bench):
     for i in stored:
         assert check_interaction(i) == [] and i["entries_sha256"] == entries_sha256(i["response_entries"])
 
-    for raw in crowd.stalled:
-        view = View(session.id)
+    for kind, raw in crowd.stalled:
+        view = kind(session.id)
         while view.position != quick.view.position:
             view.take(await raw.frame())
         assert view.violations == [] and differences(view, stored) == []
@@ -224,9 +231,13 @@ async def test_whoever_watches_from_whenever_ends_with_what_get_returns(bench):
         await stream.ended()
         ended = story.ends.get(interaction, by_id[interaction])  # no stream is told what came after the end
         assert stream.entries == [e["content"] for e in ended["response_entries"]], interaction
-    resumed = [v for v in crowd.viewers if isinstance(v, ViewerV2) and v.connections > 1]
-    assert all(v.view.fulls + v.view.replays == v.connections for v in resumed)
-    assert sum(v.view.replays for v in resumed) > len(resumed) // 2, "hardly anybody was given the missed events"
+    log = (await session.api.get(f"/sessions/{session.id}/events")).raw.splitlines()
+    size = {json.loads(line)["seq"]: len(line) for line in log}
+    assert len(crowd.resumed) == number
+    for since, then, replayed in crowd.resumed:
+        missed = sum(size[seq] for seq in range(since + 1, then + 1))
+        assert replayed == (missed <= REPLAY_BYTES_MAX), f"from {since} to {then}, {missed} bytes"
+    assert {replayed for *_, replayed in crowd.resumed} == {True, False}
 
 
 @pytest.mark.patience(120)

@@ -10,7 +10,7 @@ from support.client import mint
 from support.raw_viewer import Ended, RawViewer
 from support.waiting import until
 
-SETTINGS = {"stale_after": "4s", "ready_timeout": "2s", "turn_idle_timeout": "120s", "drain_timeout": "20s"}
+SETTINGS = {"stale_after": "4s", "ready_timeout": "2s", "turn_idle_timeout": "120s", "drain_timeout": "8s"}
 SLACK_S = 5
 
 
@@ -144,6 +144,7 @@ async def a_viewer_that_makes_no_progress_for_30_s_is_closed_4503(bench):
     assert ended.value.code == 4503
 
 
+@pytest.mark.slow
 @pytest.mark.patience(150)
 async def test_the_bounds_that_take_their_time(bench):
     await asyncio.gather(

@@ -230,6 +230,7 @@ async def test_a_prompt_that_was_lost_acts_once_when_it_is_posted_again(bench):
     await session.same(viewer)
 
 
+@pytest.mark.slow
 @pytest.mark.patience(150)
 async def test_an_old_primary_that_comes_back_is_not_used(bench):
     session, viewer, agent, turn, interaction = await in_the_middle(bench)
@@ -360,6 +361,7 @@ async def test_with_a_synchronous_standby_nothing_acknowledged_is_lost(bench):
     await session.same(viewer)
 
 
+@pytest.mark.slow
 @pytest.mark.patience(150)
 async def test_a_standby_that_is_away_for_a_while_costs_time_only(bench):
     """Synchronous, without a failover: COMMITs in doubt are neither cancelled nor repeated."""

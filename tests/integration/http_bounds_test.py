@@ -39,6 +39,7 @@ async def timed(api, method, path, body):
     return reply, time.monotonic() - began
 
 
+@pytest.mark.slow
 @pytest.mark.patience(100)
 @pytest.mark.parametrize("what", ["state-sync stands still", "PostgreSQL stands still", "NATS is away"])
 async def test_every_request_ends_within_its_bound(bench, what):
@@ -68,9 +69,9 @@ async def test_every_request_ends_within_its_bound(bench, what):
             reads = method == "GET" or body == {"no": "name"}  # a 400 is said only to who may know of the session
             codes = {"unavailable", "busy"} if reads else {"outcome_unknown", "not_accepted"}
             assert reply.refused(reply.status)["code"] in codes, case
-        # The one that waited already: quiet for too long, or cut off while it still read what there was.
+        # The one that waited already: nobody can say whether its agent is there, so nothing is said of it.
         reply, _ = await waits
-        assert reply.refused(reply.status)["code"] in ("agent_timeout", "unavailable", "busy"), reply
+        assert reply.refused(reply.status)["code"] in ("unavailable", "busy"), reply
         assert time.monotonic() - began < CANCEL_S + SLACK_S
     finally:
         if what != "NATS is away":

@@ -24,6 +24,7 @@ def text_of(number):
     return (line * (TURN_CHARACTERS // len(line) + 1))[:TURN_CHARACTERS - number % 7]
 
 
+@pytest.mark.slow
 @pytest.mark.patience(120)
 async def test_a_thousand_turns_open_in_one_bounded_frame_and_the_rest_comes_in_pages(bench):
     session = await bench.session()

@@ -215,6 +215,8 @@ async def test_an_error_without_an_id_is_about_the_one_turn_that_runs(bench):
     assert "exited mid-turn" in (await session.ends(request, "error"))["error"]
     before = await session.interactions()
     await agent.emit("chat_response_error", request_id="", error="again")  # nothing runs: nobody's
+    await agent.emit("thread_title_changed", acp_thread_id="t-1", title="After it")
+    await viewer.until(lambda v: v.session["name"] == "After it", "what came behind the error has been applied")
     await after_everything(session, agent)
     assert (await session.interactions())[:2] == before
     await session.same(viewer)

@@ -105,6 +105,7 @@ async def test_a_frozen_owner_is_replaced(bench):
     await ended(streams, prompts)
 
 
+@pytest.mark.slow
 @pytest.mark.patience(90)
 async def test_what_waits_for_its_time_gets_it_from_the_next_owner(bench):
     """A cancel that the agent never answers is decided 10 s after it was asked for, whoever owns the session by then; a
@@ -150,7 +151,7 @@ async def test_a_rolling_restart_is_a_short_pause(bench):
 
 @pytest.mark.patience(120)
 async def test_one_id_makes_one_turn_while_its_shard_moves(bench):
-    """The same prompts, a hundred times each and through both gateways, while the owners come and go."""
+    """The same prompts, ten times each and through both gateways, while the owners come and go."""
     await shared(bench)
     sessions = [await bench.session() for _ in range(6)]
     apis = [await bench.api(s.owner, gateway=g) for s in sessions for g in bench.system.replicas("gateway")]
@@ -195,6 +196,7 @@ async def restless(bench):
         await replica.ready()
 
 
+@pytest.mark.slow
 @pytest.mark.patience(90)
 async def test_who_finds_no_owner_is_told_so_in_time(bench):
     session = await bench.session()

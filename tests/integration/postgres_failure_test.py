@@ -190,6 +190,7 @@ async def test_a_full_disk(bench, small_disk):
         postgres.execute("drop tablespace small")
 
 
+@pytest.mark.slow
 @pytest.mark.patience(90)
 async def test_a_table_locked_by_somebody_else(bench):
     t = await trouble(bench)
@@ -204,6 +205,7 @@ async def test_a_table_locked_by_somebody_else(bench):
     await t.is_over()
 
 
+@pytest.mark.slow
 @pytest.mark.patience(90)
 async def test_no_connection_left(bench):
     t = await trouble(bench)

@@ -73,6 +73,7 @@ async def test_laggards_share_full_states_and_end_with_the_same_state(bench):
     await session.same(quick)
 
 
+@pytest.mark.slow
 @pytest.mark.patience(120)
 async def test_only_a_viewer_without_any_progress_is_closed_and_only_after_thirty_seconds(bench):
     session = await bench.session()

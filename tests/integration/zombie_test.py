@@ -89,6 +89,7 @@ async def test_an_owner_that_is_cut_off_is_replaced_and_comes_back(bench, cut):
     await ended(streams, prompts)
 
 
+@pytest.mark.slow
 @pytest.mark.patience(150)
 async def test_an_owner_that_stood_still_for_long_does_nothing_false(bench):
     """What was decided without it stands: prompts answered by others, cancelled ones, a deleted session."""

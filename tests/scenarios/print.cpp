@@ -203,6 +203,7 @@ std::vector<std::string> print(const consequences& c) {
   for (const auto& n : c.notices) {
     out.push_back((n.what == notice::kind::deleted ? "notice deleted " : "notice access_changed ") + n.session.text());
   }
+  if (c.frames_ignored > 0) out.push_back("ignored " + std::to_string(c.frames_ignored));
   for (const auto& r : c.replies) out.push_back("reply " + print(r.what));
   return out;
 }

@@ -59,6 +59,7 @@ HTTP |= {("chat", 409, "turn_interrupted"), ("chat", 502, "turn_error"), ("chat"
 HTTP |= {("read_events", 410, "position_unknown")}
 HTTP |= {(name, 413, "too_large") for name in WITH_BODY}
 HTTP |= {("post_message", 429, "queue_full"), ("chat", 429, "queue_full"), ("user_socket", 429, "too_many_sockets")}
+HTTP |= {(name, 429, "too_many") for name in ("put_grant", "mint_agent_token")}
 HTTP |= {(name, 503, "not_accepted") for name in CHANGES}
 HTTP |= {(name, 504, "outcome_unknown") for name in CHANGES}
 HTTP |= {(name, 503, "unavailable") for name in READS | SOCKETS}

@@ -24,6 +24,7 @@ class Stream:
         self.refused = None
         self.bell = Bell()
         self._task = None
+        self._reading = asyncio.Event()
 
     def chat(self, body):
         return self._begin("POST", "/sessions/chat", body, {})
@@ -34,12 +35,17 @@ class Stream:
 
     def _begin(self, method, path, body, headers):
         self.connections.append(len(self.events))
+        self._reading.set()
         self._task = asyncio.ensure_future(self._run(method, path, body, headers))
         return self
 
     async def close(self):
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+
+    def hold(self):
+        """Takes nothing more of what comes on this connection, which stays."""
+        self._reading.clear()
 
     @property
     def last_id(self):
@@ -81,6 +87,7 @@ class Stream:
                     self.headers = reply.headers
                     rest = []  # of a line: one may be longer than any buffer
                     async for chunk in reply.content.iter_any():
+                        await self._reading.wait()
                         *whole, last = chunk.split(b"\n")
                         for line in whole:
                             self._line(b"".join([*rest, line]).decode())

@@ -43,6 +43,7 @@ def options():
                         help=f"only these: {' '.join(SUITES)}")
     parser.add_argument("-k", metavar="NAME", help="only tests whose name contains NAME (pytest: its -k expression)")
     parser.add_argument("--build-dir", default="build", help="release folder; the sanitizer build is beside it, -debug")
+    parser.add_argument("--slow", action="store_true", help="also the integration tests that take long")
     parser.add_argument("--no-debug", action="store_true", help="without the sanitizer build")
     parser.add_argument("--no-build", action="store_true", help="run what is built already")
     parser.add_argument("--no-install", action="store_true", help="do not look for missing packages")
@@ -147,11 +148,13 @@ def run_executables(tally, label, suite, tests, name):
     tally.add(label, passed, failed, time.monotonic() - started)
 
 
-def run_pytest(tally, suite, folder, name):
+def run_pytest(tally, suite, folder, name, slow):
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as temporary:
         report = pathlib.Path(temporary) / "report.xml"
         command = [sys.executable, "-m", "pytest", f"tests/{suite}", "-v", f"--junitxml={report}"]
+        if suite == "integration":  # each module has a system of its own
+            command += ["-n", str(os.cpu_count()), "--dist", "loadfile", *([] if slow else ["-m", "not slow"])]
         status, _ = run_and_show(command + (["-k", name] if name else []), {"THROUGHLINE_BUILD": folder})
         passed, failed = 0, 0
         if report.exists():
@@ -193,7 +196,7 @@ def main():
         if suite in EXECUTABLES and built and tests[suite]:
             run_executables(tally, suite, suite, tests[suite], chosen.k)
         elif suite in PYTEST and (built or suite in NEED_NO_BUILD):
-            run_pytest(tally, suite, release, chosen.k)
+            run_pytest(tally, suite, release, chosen.k, chosen.slow)
         elif suite in PROGRAMS and (built or suite in NEED_NO_BUILD):
             run_program(tally, suite, release, chosen.k)
     if beside and not beside.succeeded():

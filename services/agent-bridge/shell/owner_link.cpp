@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "common/codec/broadcasts.hpp"
 #include "common/codec/subjects.hpp"
 #include "common/io/nats/nats_asio.hpp"
 
@@ -50,7 +51,7 @@ boost::asio::awaitable<owner_link::outcome<reading>> owner_link::read(const read
 
 bool owner_link::admit(std::uint64_t epoch) {
   if (epochs_.admit(epoch)) return true;
-  (void)link_.publish(std::string(codec::epoch_subject), {}, std::to_string(epochs_.highest()));
+  (void)link_.publish(std::string(codec::epoch_subject), {}, codec::encode_epoch(epochs_.highest()));
   return false;
 }
 

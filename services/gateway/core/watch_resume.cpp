@@ -41,7 +41,8 @@ void watch::resumed(std::uint64_t ticket, std::optional<resumption> answer, mill
   for (viewer_key who = 0; who < viewers_.size(); ++who) {
     auto& v = viewers_[who];
     if (v.state != viewer_state::resuming) continue;
-    const bool concerned = v.since == asked || (usable && v.since.seq <= end.seq);
+    // One that joined meanwhile and stopped before the read's start is asked for next.
+    const bool concerned = v.since == asked || (usable && v.since.seq > asked.seq && v.since.seq <= end.seq);
     if (!concerned) continue;
     if (usable && covers(end) && can_resume(v.since, asked, *answer)) {
       by_start[v.since.seq].push_back(who);

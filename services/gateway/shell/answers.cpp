@@ -47,6 +47,14 @@ asio::awaitable<bool> put(io::event_stream& to, io::notifier& room, std::string_
   co_return co_await put(to, room, std::move(shared));
 }
 
+/// The last of a stream that ends before its answer. Without an end the client comes back, here or elsewhere, and goes
+/// on where it was.
+asio::awaitable<void> end(io::event_stream& to, io::notifier& room, const error& why) {
+  if (why.code == "shutting_down" || why.code == "busy" || why.code == "unavailable") co_return;
+  if (!co_await put(to, room, codec::encode_chat_error(std::nullopt, why))) co_return;
+  co_await put(to, room, codec::chat_done);
+}
+
 }  // namespace
 
 asio::awaitable<result<answers::joined>> answers::join(identity who, session_id session, interaction_id id,
@@ -60,22 +68,17 @@ asio::awaitable<result<answers::joined>> answers::join(identity who, session_id 
   co_return one;
 }
 
-asio::awaitable<std::optional<error>> answers::given_up(const answer_viewer& from, millis& quiet_since) {
+asio::awaitable<std::optional<error>> answers::given_up(const answer_viewer& from, turn_patience& patience) {
   const auto expires = from.who().expires_unix_s;
   if (expires && *expires <= unix_now_s()) co_return error{"unauthorized", "the token has expired"};
-  if (steady_now() - quiet_since < idle_max_) co_return std::nullopt;
-  const auto now = co_await state_sync_.read_as<activity_reading>(read_activity{from.session()}, read_budget);
-  if (now && now->age && *now->age < idle_max_) {
-    quiet_since = steady_now() - *now->age;
-    co_return std::nullopt;
-  }
-  if (now && !now->attached) co_return error{"agent_offline", "no agent is connected; the turn is untouched"};
-  co_return error{"agent_timeout", "nothing was heard of the agent for too long; the turn is untouched"};
+  if (!patience.has_ended(steady_now())) co_return std::nullopt;
+  const auto heard = co_await state_sync_.read_as<activity_reading>(read_activity{from.session()}, read_budget);
+  co_return patience.heard(heard ? std::optional(*heard) : std::nullopt, steady_now());
 }
 
 asio::awaitable<result<std::shared_ptr<const interaction>>> answers::wait(joined from) {
   waiting_.insert(from);
-  auto quiet_since = steady_now();
+  turn_patience patience(idle_max_, steady_now());
   for (;;) {
     const auto chunks = co_await from->next(look_every);
     if (!chunks) {
@@ -88,8 +91,8 @@ asio::awaitable<result<std::shared_ptr<const interaction>>> answers::wait(joined
       if (last.what == answer_chunk::kind::finished) co_return last.record;
       co_return std::unexpected(last.why);
     }
-    if (from->take_progress()) quiet_since = steady_now();
-    if (auto why = co_await given_up(*from, quiet_since)) {
+    if (from->take_progress()) patience.progress(steady_now());
+    if (auto why = co_await given_up(*from, patience)) {
       waiting_.erase(from);
       co_return std::unexpected(std::move(*why));
     }
@@ -123,16 +126,12 @@ asio::awaitable<void> answers::serve(joined from, std::shared_ptr<io::event_stre
     room->notify();
     if (const auto waiter = weak.lock()) waiter->stop({"gone", "the client has gone"});
   });
-  auto quiet_since = steady_now();
-  auto said_at = quiet_since;
+  auto said_at = steady_now();
+  turn_patience patience(idle_max_, said_at);
   while (!to->closed()) {
     const auto chunks = co_await from->next(look_every);
     if (!chunks) {
-      // Without an end the client comes back, here or elsewhere, and goes on where it was.
-      const bool comes_back = chunks.error().code == "shutting_down" || chunks.error().code == "busy" ||
-                              chunks.error().code == "unavailable";
-      if (comes_back || !co_await put(*to, *room, codec::encode_chat_error(std::nullopt, chunks.error()))) co_return;
-      co_await put(*to, *room, codec::chat_done);
+      co_await end(*to, *room, chunks.error());
       co_return;
     }
     for (const auto& chunk : *chunks) {
@@ -143,11 +142,9 @@ asio::awaitable<void> answers::serve(joined from, std::shared_ptr<io::event_stre
       co_await put(*to, *room, codec::chat_done);
       co_return;
     }
-    if (from->take_progress()) quiet_since = steady_now();
-    if (const auto why = co_await given_up(*from, quiet_since)) {
-      if (co_await put(*to, *room, codec::encode_chat_error(std::nullopt, *why))) {
-        co_await put(*to, *room, codec::chat_done);
-      }
+    if (from->take_progress()) patience.progress(steady_now());
+    if (const auto why = co_await given_up(*from, patience)) {
+      co_await end(*to, *room, *why);
       co_return;
     }
     if (steady_now() - said_at < keep_alive_every) continue;

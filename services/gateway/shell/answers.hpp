@@ -10,6 +10,7 @@
 #include <boost/asio/awaitable.hpp>
 
 #include "common/io/net/http.hpp"
+#include "services/gateway/core/turn_patience.hpp"
 #include "services/gateway/shell/answer_viewer.hpp"
 #include "services/gateway/shell/watches.hpp"
 
@@ -38,8 +39,8 @@ class answers {
  private:
   boost::asio::awaitable<void> pump(joined from, std::shared_ptr<io::event_stream> to);
   boost::asio::awaitable<void> serve(joined from, std::shared_ptr<io::event_stream> to);
-  /// Set when patience or the token has ended. What happened elsewhere in the tree renews `quiet_since`.
-  boost::asio::awaitable<std::optional<error>> given_up(const answer_viewer& from, millis& quiet_since);
+  /// Set when patience or the token has ended. What happened elsewhere in the tree renews patience.
+  boost::asio::awaitable<std::optional<error>> given_up(const answer_viewer& from, turn_patience& patience);
 
   io::event_loop& loop_;
   watches& sessions_;

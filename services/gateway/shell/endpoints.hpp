@@ -42,6 +42,7 @@ class endpoints {
  private:
   response answer_whole(const call& c);
   boost::asio::awaitable<io::http_result> chat(const call& c);
+  response invalid_chat(const call& c, error fault);
   boost::asio::awaitable<io::http_result> stream(const call& c);
   boost::asio::awaitable<result<answer>> found_session(const caller& by);
   static millis time_left(const call& c);

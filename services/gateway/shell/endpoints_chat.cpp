@@ -27,11 +27,21 @@ asio::awaitable<result<answer>> endpoints::found_session(const caller& by) {
   co_return co_await state_sync_.change(std::move(what), {});
 }
 
+/// As `invalid`, for the session that the body names.
+endpoints::response endpoints::invalid_chat(const call& c, error fault) {
+  auto named = codec::session_of_chat(c.request.body);
+  if (!named) co_return failure_of(fault);
+  if (!is_session_id(named->text())) co_return failure_of(not_visible().error());
+  // What a chat does to its session is what a message does, and asks for the same right.
+  const call of_session{c.request, c.who, operation::post_message, *std::move(named), {}, c.begun};
+  co_return co_await invalid(of_session, std::move(fault));
+}
+
 asio::awaitable<io::http_result> endpoints::chat(const call& c) {
   auto body = codec::decode_chat(c.request.body);
-  if (!body) co_return failure_of(body.error());
+  if (!body) co_return co_await invalid_chat(c, body.error());
   auto by = caller_of(c, std::nullopt, "prompt_");
-  if (!by) co_return failure_of(by.error());
+  if (!by) co_return co_await invalid_chat(c, by.error());
   if (!body->session) {
     auto made = co_await found_session(*by);
     if (!made) co_return failure_of(made.error());

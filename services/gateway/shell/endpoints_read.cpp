@@ -75,8 +75,8 @@ endpoints::response endpoints::read_event_lines(const call& c) {
   std::string lines;
   for (;;) {
     auto got = co_await read_visible(c, what);
-    // What was read of it in time is an answer: it goes on after its last line.
-    if (!got && !lines.empty()) break;
+    // What was read is an answer: the next one goes on after its last line, or says why it cannot.
+    if (!lines.empty() && (!got || !got->known_position)) break;
     if (!got) co_return failure_of(got.error());
     if (!got->known_position) {
       co_return failure_of({"position_unknown", "this position cannot be resumed: read the session again"});

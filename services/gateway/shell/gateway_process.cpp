@@ -4,10 +4,13 @@
 #include <memory>
 #include <string>
 #include <unordered_set>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
 #include "common/base/ulid.hpp"
+#include "common/codec/broadcasts.hpp"
 #include "common/codec/subjects.hpp"
 #include "common/io/nats/nats_asio.hpp"
 #include "common/io/net/event_loop.hpp"
@@ -17,6 +20,7 @@
 #include "common/ops/metrics.hpp"
 #include "common/ops/ops_server.hpp"
 #include "services/gateway/shell/answers.hpp"
+#include "services/gateway/shell/for_each.hpp"
 #include "services/gateway/shell/front.hpp"
 
 namespace throughline::gateway {
@@ -30,6 +34,7 @@ constexpr millis spread_max{10'000};
 /// Kept back of the drain for what cannot be waited for.
 constexpr millis last_words{500};
 constexpr millis keys_checked_every{4'000};
+constexpr std::size_t keys_asked_at_once = 16;
 /// File descriptors kept back of connections: NATS, the operations port, the log.
 constexpr std::size_t descriptors_kept = 128;
 
@@ -51,6 +56,7 @@ class process {
   void watch_nats();
   void key_revoked(const std::string& key_hash);
   asio::awaitable<void> check_keys();
+  asio::awaitable<void> check_key(std::string hash);
   asio::awaitable<void> drain();
 
   const ops::settings& given_;
@@ -95,8 +101,9 @@ void process::watch_nats() {
     watches_.dropped(subject);
   });
   ready_.unmet("nats", "not connected");
-  revocations_ =
-      nats_->subscribe(std::string(codec::auth_subject), "", [this](const io::message& m) { key_revoked(m.body); });
+  revocations_ = nats_->subscribe(std::string(codec::auth_subject), "", [this](const io::message& m) {
+    if (const auto key_hash = codec::decode_revoked_key(m.body)) key_revoked(*key_hash);
+  });
   nats_->start();
 }
 
@@ -113,10 +120,13 @@ asio::awaitable<void> process::check_keys() {
     std::unordered_set<std::string> in_use;
     sockets_.add_keys(in_use);
     answers_.add_keys(in_use);
-    for (const auto& hash : in_use) {
-      if (co_await identify_.key_is_gone(hash)) key_revoked(hash);
-    }
+    co_await for_each_at_most(loop_, keys_asked_at_once, std::vector<std::string>(in_use.begin(), in_use.end()),
+                              [this](std::string hash) { return check_key(std::move(hash)); });
   }
+}
+
+asio::awaitable<void> process::check_key(std::string hash) {
+  if (co_await identify_.key_is_gone(hash)) key_revoked(hash);
 }
 
 int process::run() {
@@ -145,7 +155,7 @@ asio::awaitable<void> process::drain() {
   const auto whole = given_.duration("drain-timeout");
   const auto until = std::chrono::steady_clock::now() + whole - std::min(last_words, whole / 4);
   log::info("draining");
-  ready_.unmet("nats", "draining");
+  ready_.unmet("drain", "draining");
   server_.stop_accepting();
   front_->drain();
   const auto spread = std::min(spread_max, whole / 2);

@@ -14,6 +14,10 @@ namespace {
 
 constexpr millis key_budget{5'000};
 
+std::unexpected<error> not_valid() {
+  return fail("unauthorized", "the token is not valid");
+}
+
 }  // namespace
 
 asio::awaitable<result<identity>> identification::of_request(const io::http_request& request, request_kind kind) {
@@ -41,9 +45,11 @@ asio::awaitable<result<identity>> identification::of_token(std::string token) {
   auto hash = codec::sha256_hex(token);
   const auto asked = steady_now();
   if (const auto* known = keys_.owner_of(hash, asked)) co_return identity{*known, std::nullopt, std::move(hash)};
+  if (keys_.is_unknown(hash, asked)) co_return not_valid();
   const auto found = co_await link_.read_as<owner_reading>(find_key{hash}, key_budget);
   if (!found) co_return std::unexpected(found.error());
-  if (!found->found || keys_.was_revoked(hash, steady_now())) co_return fail("unauthorized", "the token is not valid");
+  if (!found->found) keys_.keep_unknown(hash, asked);
+  if (!found->found || keys_.was_revoked(hash, steady_now())) co_return not_valid();
   keys_.keep(hash, user_id(found->owner), asked);
   co_return identity{user_id(found->owner), std::nullopt, std::move(hash)};
 }

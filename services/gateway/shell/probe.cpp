@@ -13,6 +13,8 @@ probe::probe(ops::metrics_registry& registry)
       snapshots_(registry.make_counter("throughline_gateway_snapshot_reads_total", "Full states read")),
       ranges_(registry.make_counter("throughline_gateway_range_reads_total", "Holes fetched")),
       heads_(registry.make_counter("throughline_gateway_heads_checked_total", "Sessions compared with the database")),
+      heads_failed_(registry.make_counter("throughline_gateway_head_checks_failed_total",
+                                          "Sessions whose comparison with the database was not answered")),
       frames_(registry.make_counter("throughline_gateway_event_frames_total", "Event frames given to viewers")),
       states_(registry.make_counter("throughline_gateway_state_frames_total", "Full states given to viewers")),
       laggards_(registry.make_counter("throughline_gateway_viewers_lagged_total", "Viewers whose queue was full")),

@@ -17,6 +17,7 @@ class probe {
   void snapshot_read() const { snapshots_.add(); }
   void range_read() const { ranges_.add(); }
   void heads_checked(double sessions) const { heads_.add(sessions); }
+  void heads_unanswered(double sessions) const { heads_failed_.add(sessions); }
   void events_sent(double frames) const { frames_.add(frames); }
   void states_sent(double frames) const { states_.add(frames); }
   void viewer_lagged() const { laggards_.add(); }
@@ -33,6 +34,7 @@ class probe {
   ops::counter snapshots_;
   ops::counter ranges_;
   ops::counter heads_;
+  ops::counter heads_failed_;
   ops::counter frames_;
   ops::counter states_;
   ops::counter laggards_;

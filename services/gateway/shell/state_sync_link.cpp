@@ -5,6 +5,7 @@
 #include <utility>
 #include <variant>
 
+#include "common/codec/broadcasts.hpp"
 #include "common/codec/key_requests.hpp"
 #include "common/codec/requests.hpp"
 #include "common/codec/subjects.hpp"
@@ -29,7 +30,7 @@ state_sync_link::attempt_result state_sync_link::deferral_of(const deferred& d) 
 bool state_sync_link::is_current(std::uint64_t epoch) {
   if (epoch == 0) return true;
   if (epoch < epoch_) {
-    (void)nats_.publish(std::string(codec::epoch_subject), {}, std::to_string(epoch_));
+    (void)nats_.publish(std::string(codec::epoch_subject), {}, codec::encode_epoch(epoch_));
     return false;
   }
   epoch_ = epoch;

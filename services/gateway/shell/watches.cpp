@@ -90,7 +90,11 @@ asio::awaitable<void> watches::check(std::vector<session_id> sessions) {
   counts_.heads_checked(static_cast<double>(sessions.size()));
   const auto heads =
       co_await state_sync_.read_as<std::vector<head_reading>>(read_heads{std::move(sessions)}, check_budget);
-  if (!heads) co_return;
+  if (!heads) {
+    // The schedule asks again by itself.
+    counts_.heads_unanswered(static_cast<double>(held.size()));
+    co_return;
+  }
   for (const auto& one : *heads) {
     const auto found = sessions_.find(one.session);
     const auto before = held.find(one.session);

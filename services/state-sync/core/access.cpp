@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <ranges>
+#include <string_view>
 #include <utility>
 
 #include "common/codec/render.hpp"
@@ -28,6 +30,17 @@ bool repeated_with_its_secret(step& s, const asked& ask, const mint_agent_token&
   return true;
 }
 
+/// A bound beyond section 7, stored as the answer like any other.
+void settle_too_many(step& s, const asked& ask, member& root, const session_id& id, const caller& by,
+                     std::string_view what) {
+  settle(s, ask.from, root, scope_of(id), by, {429, codec::error_body("too_many", what)});
+}
+
+std::size_t live_tokens(const step& s) {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      s.tree.tokens | std::views::values, [&](const auto& t) { return !t.expires || *t.expires > s.at.now; }));
+}
+
 void access_changed(step& s, member& root) {
   ++root.head.acl_version;
   s.head_changed(root);
@@ -43,6 +56,9 @@ void on_put_grant(step& s, const asked& ask, const put_grant& g) {
   if (!root) return;
   const grant value{g.grantee, g.what};
   const auto before = s.tree.grants.find(g.grantee);
+  if (before == s.tree.grants.end() && s.tree.grants.size() >= grants_max) {
+    return settle_too_many(s, ask, *root, g.session, g.by, "The session has 1,000 grants already.");
+  }
   if (before == s.tree.grants.end() || before->second != g.what) {
     s.tree.grants[g.grantee] = g.what;
     s.out.writes.grants.push_back({root->id(), value});
@@ -65,6 +81,9 @@ void on_mint_token(step& s, const asked& ask, const mint_agent_token& m) {
   if (repeated_with_its_secret(s, ask, m)) return;
   auto* root = admit_on_root(s, ask, m.session, m.by, right::steer);
   if (!root) return;
+  if (live_tokens(s) >= agent_tokens_max) {
+    return settle_too_many(s, ask, *root, m.session, m.by, "The session has 1,000 live agent tokens already.");
+  }
   agent_token_row row{.hash = m.token_hash, .session = m.session, .created = s.at.now};
   if (m.ttl) row.expires = s.at.now + *m.ttl;
   s.out.writes.tokens.push_back(row);

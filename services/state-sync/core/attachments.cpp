@@ -22,9 +22,11 @@ void set_status(step& s, agent_status to) {
   }
 }
 
-void start_loss_clocks(step& s) {
+void start_loss_clocks(step& s, const attachment_row& lost) {
   for (auto* t : s.tree.open) {
-    if (!t->holds_queue() || t->row.lost_since) continue;
+    // While a prompt that is not out waited behind this socket's open gate its clock stood (clocks.cpp).
+    const bool waited = t->unsent() && lost.gate_open;
+    if (!t->holds_queue() || (t->row.lost_since && !waited)) continue;
     t->row.lost_since = s.at.now;
     s.changed(*t);
   }
@@ -131,7 +133,7 @@ void on_attach(step& s, reply_token from, const attach& a) {
   if (known != s.tree.attachments.end()) return attach_again(s, from, known->second);
   if (const auto delay = flap_delay(s)) return s.reply(from, attach_refused{409, "superseded_too_often", delay});
   auto* old = s.tree.newest();
-  if (old && old->state == attachment_state::live) start_loss_clocks(s);
+  if (old && old->state == attachment_state::live) start_loss_clocks(s, *old);
   if (old) supersede_old(s, *old);
   auto& row = attach_new(s, a, old ? old->number + 1 : 1);
   if (old) change_of_socket(s, *old, row);
@@ -170,7 +172,7 @@ void on_renew(step& s, reply_token from, const renew& r) {
 void lose(step& s, attachment_row& a) {
   a.state = attachment_state::detached;
   s.changed(a);
-  start_loss_clocks(s);
+  start_loss_clocks(s, a);
   const auto open = s.tree.open;
   for (auto* t : open) {
     if (t->cancelling()) end(s, *t, {.to = turn_state::interrupted, .by_agent = false});

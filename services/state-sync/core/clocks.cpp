@@ -19,11 +19,14 @@ void keep_earlier(std::optional<instant>& due, const std::optional<instant>& oth
 std::optional<instant> given_up_at(const tree_state& tree, const turn& t, const limits& bounds) {
   const auto& row = t.row;
   const auto stale = bounds.stale_after;
+  const auto* over = tree.connected();
+  // It waits for its thread on a socket that is ready: the agent owes it nothing yet.
+  if (t.unsent() && over && over->gate_open) return std::nullopt;
   std::optional<instant> due;
   if (row.lost_since) due = *row.lost_since + stale;
   if (row.in_doubt && row.doubt_since) keep_earlier(due, *row.doubt_since + stale);
   if (!due) return due;
-  if (const auto* over = tree.connected()) {
+  if (over) {
     // A new socket gets time to speak; one whose gate is still shut has not even begun.
     if (over->ready_at) {
       due = std::max(*due, *over->ready_at + std::min(settling_time_max, stale));
@@ -36,9 +39,9 @@ std::optional<instant> given_up_at(const tree_state& tree, const turn& t, const 
 }
 
 std::optional<instant> due_of(const tree_state& tree, const turn& t, const limits& bounds) {
-  if (t.row.origin == turn_origin::unasked)
-    return t.row.last_frame_at.value_or(t.row.record.created) + unasked_silence_max;
-  auto due = given_up_at(tree, t, bounds);
+  const bool unasked = t.row.origin == turn_origin::unasked;
+  auto due =
+      unasked ? t.row.last_frame_at.value_or(t.row.record.created) + unasked_silence_max : given_up_at(tree, t, bounds);
   keep_earlier(due, t.row.cancel_deadline);
   return due;
 }
@@ -55,10 +58,10 @@ void end_due_turns(step& s) {
   for (auto* t : open) {
     const auto due = due_of(s.tree, *t, s.at.bounds);
     if (!due || *due > s.at.now) continue;
-    if (t->row.origin == turn_origin::unasked) {
-      end(s, *t, {.to = turn_state::complete, .by_agent = false});
-    } else if (t->row.cancel_deadline && *t->row.cancel_deadline <= s.at.now) {
+    if (t->row.cancel_deadline && *t->row.cancel_deadline <= s.at.now) {
       end(s, *t, {.to = turn_state::interrupted, .by_agent = false});
+    } else if (t->row.origin == turn_origin::unasked) {
+      end(s, *t, {.to = turn_state::complete, .by_agent = false});
     } else {
       give_up(s, *t);
     }

@@ -41,6 +41,7 @@ void on_load_error(step& s, const attachment_row& on, const agent::thread_load_e
   const bool answers_open = !e.request.empty() && on.open_thread_request == e.request;
   const auto where = resolve(s.tree, {.thread = &e.thread, .request = &e.request});
   const bool gone = says_thread_is_gone(e.error, e.thread);
+  if (where.what == ruling::unknown && !answers_open) s.ignored();
   if (gone) retire(s, e.thread);
   const bool ends_turn = where.what == ruling::open_turn && !e.request.text().starts_with("req_") &&
                          where.which->row.origin != turn_origin::unasked;

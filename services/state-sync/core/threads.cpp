@@ -66,6 +66,18 @@ turn* open_turn_named(step& s, const request_id& request) {
   return t && t->open() ? t : nullptr;
 }
 
+/// Whether a new thread may be taken. A session that waits for its own gets it also when nobody else's is taken.
+bool has_room(const step& s, const member* waiting) {
+  const auto most = waiting && !waiting->row.zed_thread ? 2 * threads_max : threads_max;
+  return s.tree.threads.size() < most;
+}
+
+/// The session whose open turn this new thread would be of; null when of none.
+member* bound_by(step& s, const request_id& request) {
+  if (auto* t = open_turn_named(s, request)) return &s.session_of(*t);
+  return turn_without_thread(s) ? s.tree.root() : nullptr;
+}
+
 member& make_child(step& s, thread_row& thread) {
   const auto& root = *s.tree.root();
   const auto& root_text = root.id().text();
@@ -99,7 +111,8 @@ member& make_child(step& s, thread_row& thread) {
 void announce_thread(step& s, const thread_id& thread, const request_id& request,
                      const std::optional<std::string>& title) {
   const auto* row = known(s, thread);
-  if (row && row->retired) return;
+  if (row && row->retired) return s.ignored();
+  if (!row && !has_room(s, bound_by(s, request))) return s.ignored();
   if (auto* t = open_turn_named(s, request)) {
     bind(s, s.session_of(*t), thread);
     return run_on(s, *t, thread);
@@ -116,6 +129,7 @@ void announce_thread(step& s, const thread_id& thread, const request_id& request
 member* session_for_user_entry(step& s, const thread_id& thread, const request_id& request) {
   auto* row = known(s, thread);
   if (row && row->retired) return nullptr;
+  if (!row && !has_room(s, bound_by(s, request))) return nullptr;
   if (row && !row->session.empty()) return s.tree.find(row->session);
   if (auto* t = open_turn_named(s, request)) {
     auto& m = s.session_of(*t);
@@ -132,7 +146,7 @@ member* session_for_user_entry(step& s, const thread_id& thread, const request_i
 
 void retitle(step& s, const thread_id& thread, const std::string& title) {
   auto* row = known(s, thread);
-  if (!row || row->retired) return;
+  if (!row || row->retired) return s.ignored();
   if (row->session.empty()) {
     row->title = title;
     return s.changed(*row);

@@ -1,8 +1,8 @@
 #include "services/state-sync/shell/epoch_watch.hpp"
 
-#include <charconv>
 #include <string>
 
+#include "common/codec/broadcasts.hpp"
 #include "common/codec/subjects.hpp"
 #include "common/ops/log.hpp"
 #include "services/state-sync/shell/store/epoch.hpp"
@@ -39,13 +39,11 @@ void epoch_watch::stop() {
 }
 
 void epoch_watch::heard(const io::message& m) {
-  std::uint64_t epoch = 0;
-  const auto* end = m.body.data() + m.body.size();
-  const auto [last, fault] = std::from_chars(m.body.data(), end, epoch);
+  const auto epoch = codec::decode_epoch(m.body);
   const auto ours = database_.highest_epoch();
-  if (fault != std::errc{} || last != end || epoch <= ours) return;
-  ops::log::warn("higher_epoch_heard", {{"from", ours}, {"to", epoch}});
-  database_.saw_epoch(epoch);
+  if (!epoch || *epoch <= ours) return;
+  ops::log::warn("higher_epoch_heard", {{"from", ours}, {"to", *epoch}});
+  database_.saw_epoch(*epoch);
 }
 
 void epoch_watch::run() {
@@ -61,7 +59,7 @@ void epoch_watch::run() {
 void epoch_watch::tell(clock::time_point now) {
   const auto epoch = database_.highest_epoch();
   if (epoch == 0 || (epoch == told_ && now < next_told_)) return;
-  if (link_.publish(std::string(codec::epoch_subject), {}, std::to_string(epoch))) told_ = epoch;
+  if (link_.publish(std::string(codec::epoch_subject), {}, codec::encode_epoch(epoch))) told_ = epoch;
   next_told_ = now + tell_interval;
 }
 

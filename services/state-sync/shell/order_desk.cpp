@@ -2,19 +2,17 @@
 
 #include <algorithm>
 #include <optional>
+#include <ranges>
 #include <utility>
 
 #include "common/codec/requests.hpp"
 #include "common/codec/subjects.hpp"
+#include "common/ops/log.hpp"
 #include "services/state-sync/shell/pending_input.hpp"
 
 namespace throughline::state_sync {
 namespace {
 
-constexpr std::chrono::milliseconds answer_max{1000};
-constexpr std::chrono::milliseconds pause_max{5000};
-/// A bridge that has not answered for so long is gone; the silence rule has detached its attachments (6.2).
-constexpr std::chrono::minutes order_age_max{5};
 constexpr std::size_t orders_per_attachment_max = 1024;
 /// An owner in doubt looks again after this long.
 constexpr std::chrono::milliseconds doubt_pause{100};
@@ -30,14 +28,12 @@ bool dies_with_socket(const bridge_order& o) {
   return write != nullptr && !std::holds_alternative<agent::chat_message>(write->body);
 }
 
-std::chrono::milliseconds pause_after(unsigned tries) {
-  return std::min(answer_max * (1u << std::min(tries - 1, 3u)), pause_max);
-}
-
 }  // namespace
 
-order_desk::order_desk(io::nats_link& link, const probe& counts, report tell, standing_of of)
-    : link_(link), probe_(counts), tell_(std::move(tell)), of_(std::move(of)), thread_([this] { run(); }) {}
+order_desk::order_desk(io::nats_link& link, const probe& counts, report tell, standing_of of, order_times times)
+    : link_(link), probe_(counts), tell_(std::move(tell)), of_(std::move(of)), times_(times), thread_([this] {
+        run();
+      }) {}
 
 order_desk::~order_desk() {
   {
@@ -56,8 +52,9 @@ void order_desk::give(order what, std::uint64_t epoch) {
       const auto* other = std::get_if<write_command>(&w.what.what);
       return other != nullptr && other->command == write->command;
     });
-    // Above the bound the owner's own repeats after a reload bring it back.
-    if (known || l.orders.size() >= orders_per_attachment_max) return;
+    if (known) return;
+    // More than the core ever has out; after a reload it orders again what is left.
+    if (l.orders.size() >= orders_per_attachment_max) return dropped(what, "too many");
     if (l.orders.empty()) restart(l);
     l.orders.push_back({std::move(what), epoch, clock::now(), 0});
   } else {
@@ -81,11 +78,16 @@ void order_desk::restart(lane& l) {
 
 void order_desk::attachment_is(const attachment_id& id, attachment_state state) {
   if (state == attachment_state::sealed) return attachment_gone(id);
-  if (state != attachment_state::superseded) return;
   const std::lock_guard hold(guard_);
   const auto found = lanes_.find(id.text());
   if (found == lanes_.end()) return;
   auto& l = found->second;
+  if (state == attachment_state::live && l.orders.front().tries >= times_.tries && !l.asked) {
+    l.orders.front().tries = 0;
+    l.next_try = {};
+    changed_.notify_all();
+  }
+  if (state != attachment_state::superseded) return;
   std::erase_if(l.orders, [](const waiting_order& w) { return dies_with_socket(w.what.what); });
   restart(l);
   if (l.orders.empty()) lanes_.erase(found);
@@ -129,6 +131,18 @@ void order_desk::forget(shard_number shard) {
       lanes_, [shard](const auto& named) { return shard_or_zero(named.second.orders.front().what.session) == shard; });
 }
 
+void order_desk::was_deaf_until_now() {
+  const std::lock_guard hold(guard_);
+  for (auto& l : lanes_ | std::views::values) {
+    l.next_try = {};
+    for (auto& o : l.orders) {
+      o.since = clock::now();
+      o.tries = 0;
+    }
+  }
+  changed_.notify_all();
+}
+
 std::size_t order_desk::waiting() const {
   const std::lock_guard hold(guard_);
   return lanes_.size();
@@ -149,11 +163,11 @@ order_desk::clock::time_point order_desk::send_due(std::unique_lock<std::mutex>&
     waiting_order what;
   };
   const auto now = clock::now();
-  auto next = now + pause_max;
+  auto next = now + times_.pause;
   std::vector<due_order> due;
   for (auto at = lanes_.begin(); at != lanes_.end();) {
     auto& l = at->second;
-    while (!l.orders.empty() && !l.asked && now - l.orders.front().since > order_age_max) take_off(l);
+    if (!l.asked && link_.connected()) drop_old_closings(l);
     const auto here = l.orders.empty() ? standing::stranger : of_(shard_or_zero(l.orders.front().what.session));
     if (here == standing::stranger) {
       at = lanes_.erase(at);
@@ -184,7 +198,7 @@ void order_desk::send(const lane_key& key, std::uint64_t generation, const waiti
   if (of_(shard_or_zero(about.session)) != standing::owner) return answered(key, about, fail("not_sent", "in doubt"));
   probe_.order_sent();
   link_
-      .request({codec::bridge_subject(what.what.to), {}}, {}, codec::encode(what.what.what, what.epoch), answer_max,
+      .request({codec::bridge_subject(what.what.to), {}}, {}, codec::encode(what.what.what, what.epoch), times_.answer,
                [this, key, about](result<io::message> answer) { answered(key, about, std::move(answer)); })
       .release();
 }
@@ -193,26 +207,45 @@ void order_desk::answered(const lane_key& key, const question& about, result<io:
   const auto said = answer ? codec::decode_outcome(answer->body) : fail(answer.error().code, answer.error().message);
   // The bridge does not know the attachment, now: the silence rule decides, and the command stays unanswered.
   const bool decided = said && (!about.command || *said != order_outcome::unknown);
-  {
-    const std::lock_guard hold(guard_);
-    const auto found = lanes_.find(key);
-    if (found != lanes_.end() && found->second.generation == about.generation) {
-      auto& l = found->second;
-      l.asked = false;
-      l.next_try = l.sent_at + pause_after(l.orders.front().tries);
-      if (decided) take_off(l);
-      if (l.orders.empty()) lanes_.erase(found);
-      changed_.notify_all();
-    }
-  }
   // Told even when the lane has moved on: what was written stays written.
-  if (!decided || !about.command) return;
-  tell_(command_outcome{about.session, attachment_id{key}, *about.command, *said == order_outcome::written});
+  const bool done =
+      decided && (!about.command || tell_(command_outcome{about.session, attachment_id{key}, *about.command,
+                                                          *said == order_outcome::written}));
+  const std::lock_guard hold(guard_);
+  const auto found = lanes_.find(key);
+  if (found == lanes_.end() || found->second.generation != about.generation) return;
+  auto& l = found->second;
+  l.asked = false;
+  l.next_try = l.sent_at + pause_after(l.orders.front().tries);
+  if (done) take_off(l);
+  if (l.orders.empty()) lanes_.erase(found);
+  changed_.notify_all();
 }
 
 void order_desk::take_off(lane& l) {
   l.orders.pop_front();
   restart(l);
+}
+
+void order_desk::drop_old_closings(lane& l) {
+  const auto is_old = [oldest = clock::now() - times_.closing](const waiting_order& w) {
+    return std::holds_alternative<close_attachment>(w.what.what) && w.since < oldest;
+  };
+  while (!l.orders.empty() && is_old(l.orders.front())) {
+    dropped(l.orders.front().what, "unanswered");
+    take_off(l);
+  }
+}
+
+void order_desk::dropped(const order& what, const char* why) const {
+  probe_.order_dropped();
+  ops::log::warn("order_dropped",
+                 {{"session", what.session.text()}, {"attachment", attachment_of(what.what).text()}, {"why", why}});
+}
+
+std::chrono::milliseconds order_desk::pause_after(unsigned tries) const {
+  if (tries >= times_.tries) return times_.rarely;
+  return std::min(times_.answer * (1u << std::min(std::max(tries, 1u) - 1, 3u)), times_.pause);
 }
 
 }  // namespace throughline::state_sync

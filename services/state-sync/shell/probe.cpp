@@ -33,6 +33,8 @@ probe::probe(ops::metrics_registry& r)
       reads_(r.make_counter("throughline_state_sync_reads_total", "Reads answered.")),
       reads_busy_(r.make_counter("throughline_state_sync_reads_busy_total", "Reads answered busy.")),
       orders_(r.make_counter("throughline_state_sync_orders_total", "Orders sent to bridges, repeats included.")),
+      orders_dropped_(r.make_counter("throughline_state_sync_orders_dropped_total",
+                                     "Orders given up: a bridge that never answered, or too many.")),
       not_owned_(r.make_counter("throughline_state_sync_inputs_not_owned_total",
                                 "Inputs answered not_owner: their shard had gone to another replica.")),
       taken_(r.make_counter("throughline_state_sync_shard_moves_total", "Shards taken, given up and lost.",

@@ -30,6 +30,7 @@ class probe {
   void read_answered(std::chrono::steady_clock::duration took) const;
   void read_put_off() const { reads_busy_.add(); }
   void order_sent() const { orders_.add(); }
+  void order_dropped() const { orders_dropped_.add(); }
   void shards_held(std::size_t n) const { shards_.set(static_cast<double>(n)); }
   void shards_taken(std::size_t n) const { taken_.add(static_cast<double>(n)); }
   void shards_given_up(std::size_t n) const { given_up_.add(static_cast<double>(n)); }
@@ -40,7 +41,8 @@ class probe {
 
  private:
   ops::counter batches_, inputs_, events_, retries_, splits_, in_doubt_, stale_, quarantined_, refused_, expired_,
-      busy_, ignored_, malformed_, unpublished_, reads_, reads_busy_, orders_, not_owned_, taken_, given_up_, lost_;
+      busy_, ignored_, malformed_, unpublished_, reads_, reads_busy_, orders_, orders_dropped_, not_owned_, taken_,
+      given_up_, lost_;
   ops::histogram batch_size_, commit_seconds_, read_seconds_;
   ops::gauge depth_[writers_max];
   ops::gauge trees_[writers_max];

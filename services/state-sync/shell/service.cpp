@@ -66,7 +66,7 @@ struct service::parts {
   std::vector<std::vector<shard_number>> by_writer(const std::vector<shard_number>& shards) const;
   void count_shards(const std::vector<shard_number>& changed, bool taken);
   void database_is(bool up, const std::string& why);
-  void outcome_known(command_outcome what);
+  bool outcome_known(command_outcome what);
   void deaf_until_now();
 
   std::array<bool, shard_count> held{};
@@ -74,7 +74,7 @@ struct service::parts {
 
 void service::parts::build(const service_settings& s) {
   const auto standing_of = [this](shard_number shard) { return owned->of(shard); };
-  const auto report = [this](command_outcome o) { outcome_known(std::move(o)); };
+  const auto report = [this](command_outcome o) { return outcome_known(std::move(o)); };
   orders = std::make_unique<order_desk>(link, counts, report, standing_of);
   out = std::make_unique<publisher>(link, *orders, replies, counts);
   owned = std::make_unique<ownership>(
@@ -150,16 +150,17 @@ void service::parts::leave(const std::vector<shard_number>& shards, std::chrono:
   for (const auto shard : shards) orders->forget(shard);
 }
 
-void service::parts::outcome_known(command_outcome what) {
+bool service::parts::outcome_known(command_outcome what) {
   // The next owner asks the bridge again, which answers as it did the first time.
-  if (owned->of(shard_or_zero(what.session)) == standing::stranger) return;
+  if (owned->of(shard_or_zero(what.session)) == standing::stranger) return true;
   pending_input input;
   input.to = what.session;
   input.received = clock::now();
   auto& owner = door->writer_of(shard_or_zero(input.to));
   input.what = asked{std::move(what), 0, std::nullopt};
-  // When too much waits, a reload asks the bridge again: it answers as it did the first time.
-  if (!owner.offer(input)) counts.input_put_off();
+  if (owner.offer(input)) return true;
+  counts.input_put_off();
+  return false;
 }
 
 void service::parts::deaf_until_now() {
@@ -208,6 +209,7 @@ void service::serve() {
     p.ready.met("nats");
     p.owned->hears(true);
     p.deaf_until_now();
+    p.orders->was_deaf_until_now();
     ops::log::info("nats_connected");
   });
   p.link.on_disconnected([&p] {

@@ -1,89 +1,21 @@
 // Every golden frame of proto/ through the decoders, and through the schemas beside them: code, frames and documents
 // hold one another.
 
-#include <fstream>
-#include <functional>
-#include <sstream>
+#include "tests/unit/codec/golden.hpp"
 
 #include <doctest/doctest.h>
-#include <simdjson.h>
 
 #include "common/codec/agent_frames.hpp"
 #include "common/codec/key_requests.hpp"
 #include "common/codec/parse.hpp"
 #include "common/codec/requests.hpp"
 #include "common/codec/user_frames.hpp"
-#include "tests/unit/codec/json_schema.hpp"
 
 using namespace throughline;
 using namespace throughline::codec;
+using namespace throughline::test;
 
 namespace {
-
-std::string file(const std::string& path) {
-  std::ifstream in(std::string(THROUGHLINE_PROTO) + "/" + path);
-  REQUIRE_MESSAGE(in.good(), path);
-  std::stringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
-std::vector<std::string> lines(const std::string& name) {
-  std::istringstream in(file("golden/" + name + ".jsonl"));
-  std::vector<std::string> out;
-  for (std::string line; std::getline(in, line);) out.push_back(line);
-  REQUIRE_FALSE(out.empty());
-  return out;
-}
-
-/// One field of a line that describes a frame.
-std::string field(const std::string& line, const char* name) {
-  simdjson::dom::parser parser;
-  std::string_view value;
-  REQUIRE(parser.parse(line)[name].get(value) == simdjson::SUCCESS);
-  return std::string(value);
-}
-
-test::json_schema schema_of(const std::string& name) {
-  return test::json_schema(file("schemas/" + name + ".json"));
-}
-
-/// What a decoder made of a text: nothing, or its error.
-using decoder = std::function<std::optional<error>(const std::string& text)>;
-
-template <class Decode>
-decoder outcome_of(Decode decode) {
-  return [decode](const std::string& text) -> std::optional<error> {
-    const auto decoded = decode(text);
-    if (decoded) return std::nullopt;
-    if constexpr (requires { decoded.error().what; }) {
-      return decoded.error().what;
-    } else {
-      return decoded.error();
-    }
-  };
-}
-
-void check_valid(const std::string& name, const test::json_schema& s, const decoder& decode) {
-  for (const auto& line : lines(name)) {
-    CAPTURE(line);
-    const auto fault = decode(line);
-    if (fault) FAIL_CHECK(fault->message);
-    CHECK(s.accepts(line));
-  }
-}
-
-void check_invalid(const std::string& name, const test::json_schema& s, const decoder& decode) {
-  for (const auto& line : lines(name)) {
-    CAPTURE(line);
-    const auto text = field(line, "text");
-    const auto fault = decode(text);
-    REQUIRE(fault);
-    CHECK(fault->code == field(line, "code"));
-    CHECK(fault->message.find(field(line, "names")) != std::string::npos);
-    CHECK_FALSE(s.accepts(text));
-  }
-}
 
 result<agent_frame> agent_frame_of(const std::string& text) {
   return decode_agent_frame(text);
@@ -176,7 +108,7 @@ namespace {
 
 /// Lines that hold the whole message as text: an envelope, and bytes behind it.
 template <class Decode>
-void check_envelopes(const std::string& name, const test::json_schema& s, Decode decode) {
+void check_envelopes(const std::string& name, const json_schema& s, Decode decode) {
   for (const auto& line : lines(name)) {
     const auto text = field(line, "text");
     CAPTURE(text);
@@ -199,6 +131,7 @@ TEST_CASE("replies, readings and orders") {
   check_envelopes("replies.valid", replies, decode_reply);
   check_invalid("replies.invalid", replies, outcome_of(decode_reply));
   check_envelopes("readings.valid", readings, decode_reading);
+  check_invalid("readings.invalid", readings, outcome_of(decode_reading));
   check_envelopes("orders.valid", orders, decode_order);
   check_invalid("orders.invalid", orders, outcome_of(decode_order));
 }

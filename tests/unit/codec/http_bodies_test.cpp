@@ -109,6 +109,16 @@ TEST_CASE("chat") {
   CHECK(code(chat(user_message("[\"" + std::string((1 << 20) + 1, 'x') + "\"]"))) == "too_large");
 }
 
+TEST_CASE("the session of a chat is read from a body that is otherwise at fault") {
+  CHECK(session_of_chat(R"({"session_id":"ses_1"})") == session_id("ses_1"));
+  CHECK(session_of_chat(R"({"session_id":"ses_1","messages":7,"stream":"yes"})") == session_id("ses_1"));
+  for (const auto* none : {"", "{", "[]", "{}", R"({"session_id":7})", R"({"session_id":null})", R"({"session_id":""})",
+                           R"({"session_id":"ses_1")"}) {
+    CAPTURE(none);
+    CHECK_FALSE(session_of_chat(none));
+  }
+}
+
 TEST_CASE("idempotency ids") {
   CHECK(check_idempotency_id("a").value() == "a");
   CHECK(check_idempotency_id(std::string(128, 'a')).has_value());

@@ -30,6 +30,32 @@ TEST_CASE("a v2 viewer that says where it stopped gets exactly what came after")
   CHECK(r.viewers[b].frames.back() == "1:9");
 }
 
+TEST_CASE("one that joins during a read and stopped before its start is read for next") {
+  rig r;
+  for (int i = 0; i < 4; ++i) r.commit();
+  const auto high = r.knock("ana", wire_version::v2);
+  const auto low = r.knock("ana", wire_version::v2);
+  const auto between = r.knock("ana", wire_version::v2);
+  r.answer_snapshot();
+  r.open(high, position{1, 5});
+  REQUIRE(r.resume);
+  CHECK(r.resume->since == position{1, 5});
+  r.open(low, position{1, 3});
+  r.open(between, position{1, 6});
+  r.answer_resume();
+  CHECK(r.viewers[high].frames == frames{"1:6", "1:7", "complete 1:7"});
+  CHECK(r.viewers[between].frames == frames{"1:7", "complete 1:7"});
+  CHECK(r.viewers[low].frames.empty());
+  REQUIRE(r.resume);
+  CHECK(r.resume->since == position{1, 3});
+  r.commit_and_deliver();
+  r.answer_resume();
+  CHECK_FALSE(r.resume);
+  CHECK(r.viewers[low].frames == frames{"1:4", "1:5", "1:6", "1:7", "1:8", "complete 1:8"});
+  CHECK(r.viewers[high].frames.back() == "1:8");
+  CHECK(r.snapshots_asked == 1);
+}
+
 TEST_CASE("a position that is not known, or ahead, gets the full state") {
   rig r;
   const auto a = r.knock("ana", wire_version::v2);

@@ -241,4 +241,69 @@ TEST_CASE("a frame costs the same however long the text is and however many turn
   }
 }
 
+TEST_CASE("a tree takes a thousand threads; frames of new ones are ignored then, and its own sessions go on") {
+  desk d;
+  const auto id = d.running();
+  const auto announce = [&](int i) {
+    return d.frame(agent::user_created_thread{thread_id{"draft-" + std::to_string(i)}, "Draft"});
+  };
+  for (int i = 1; i < 1'000; ++i) REQUIRE(announce(i).writes.threads.size() == 1);
+  auto one_more = announce(1'000);
+  CHECK(one_more.writes.threads.empty());
+  CHECK(std::move(one_more).after(receipt_for_tests::make()).frames_ignored == 1);
+  const auto typed_on = [&](const char* thread) {
+    agent::message_added m{.thread = thread_id{thread}, .message = message_id{"9"}, .role = agent::author::user};
+    m.content.text = "typed";
+    return d.frame(std::move(m));
+  };
+  auto typed = typed_on("draft-1000");
+  CHECK(typed.writes.sessions.empty());
+  CHECK(std::move(typed).after(receipt_for_tests::make()).frames_ignored == 1);
+  CHECK(typed_on("draft-999").writes.sessions.size() == 1);
+  // The session's thread is gone: its next prompt makes a new one.
+  d.frame(agent::message_completed{.thread = t1, .request = request_id{id.text()}});
+  d.frame(agent::thread_load_error{.thread = t1, .request = {}, .error = "entity released"});
+  const auto next = d.post("p2").writes.turns.at(0).record.id;
+  const auto bound = d.frame(agent::thread_created{thread_id{"t2"}, request_id{next.text()}, std::nullopt});
+  CHECK(bound.writes.threads.size() == 1);
+}
+
+namespace {
+
+int status_of(decision d) {
+  const auto then = std::move(d).after(receipt_for_tests::make());
+  return std::get<answer>(then.replies.at(0).what).status;
+}
+
+}  // namespace
+
+TEST_CASE("a tree has a thousand grants at most; those there are can still be changed") {
+  desk d;
+  d.open();
+  const auto put = [&](int n, role what) {
+    const auto id = "g" + std::to_string(n) + (what == role::editor ? "e" : "v");
+    return status_of(d.ask(put_grant{{user_id{"alice"}, id, id}, root, user_id{"user-" + std::to_string(n)}, what}));
+  };
+  for (int n = 1; n <= 1'000; ++n) REQUIRE(put(n, role::viewer) == 200);
+  CHECK(put(1'001, role::viewer) == 429);
+  CHECK(put(1'000, role::editor) == 200);
+  d.ask(delete_grant{{user_id{"alice"}, "gone", "gone"}, root, user_id{"user-7"}});
+  CHECK(put(1'002, role::viewer) == 200);
+}
+
+TEST_CASE("a tree has a thousand live agent tokens at most; one that has expired is none") {
+  desk d;
+  d.open();
+  const auto mint = [&](int n, std::optional<millis> ttl) {
+    const auto id = "k" + std::to_string(n);
+    return status_of(d.ask(mint_agent_token{{user_id{"alice"}, id, id}, root, "hash-" + id, ttl}));
+  };
+  REQUIRE(mint(1, millis{60'000}) == 201);
+  for (int n = 2; n < 1'000; ++n) REQUIRE(mint(n, std::nullopt) == 201);
+  CHECK(mint(1'000, std::nullopt) == 429);
+  d.at.now += millis{60'000};
+  CHECK(mint(1'001, std::nullopt) == 201);
+  CHECK(mint(1'002, std::nullopt) == 429);
+}
+
 }  // namespace throughline::state_sync

@@ -23,7 +23,7 @@ const attachment_id attachment{"att_01h2xcejqtf2nbrexx3vqjhp43"};
 
 class order_bench {
  public:
-  order_bench() {
+  explicit order_bench(order_times times = {}) : how_often(times) {
     link.start();
     eventually([&] { return link.connected(); });
   }
@@ -57,19 +57,31 @@ class order_bench {
     static nats_server only;
     return only;
   }
+  bool counted(const std::string& line) const { return registry.render().find(line) != std::string::npos; }
+  double sends() const {
+    const std::string name = "\nthroughline_state_sync_orders_total ";
+    const auto text = registry.render();
+    const auto at = text.find(name);
+    return at == std::string::npos ? 0 : std::stod(text.substr(at + name.size()));
+  }
+
+  const order_times how_often;
   mutable std::mutex guard;
   std::vector<bridge_order> asked;
   std::vector<command_outcome> told;
   ops::metrics_registry registry;
   probe counts{registry};
   io::nats_link link{{.urls = nats().url(), .name = "orders"}};
+  std::atomic<bool> full = false;  ///< the next outcome finds no room
   std::atomic<state_sync::standing> standing = state_sync::standing::owner;
   order_desk desk{link, counts,
                   [this](command_outcome o) {
+                    if (full.exchange(false)) return false;
                     const std::lock_guard hold(guard);
                     told.push_back(std::move(o));
+                    return true;
                   },
-                  [this](shard_number) { return standing.load(); }};
+                  [this](shard_number) { return standing.load(); }, how_often};
 
  private:
   io::subscription bridge_;
@@ -161,4 +173,42 @@ TEST_CASE("an owner in doubt sends nothing until it is sure, and one that was re
   b.write("c");
   REQUIRE(eventually([&] { return b.outcomes() == 2; }));
   CHECK(sent(b) == "ac");
+}
+
+TEST_CASE("a write is kept however long nobody answers; an order to close is given up in time, and that is counted") {
+  using std::chrono::milliseconds;
+  order_bench b({milliseconds{1'000}, milliseconds{10}, 1'000, milliseconds{10}, milliseconds{100}});
+  const attachment_id other{"att_01h2xcejqtf2nbrexx3vqjhp55"};
+  b.write("a");
+  b.desk.give({bridge, sample_session, close_attachment{other, 1008, "token revoked"}}, 1);
+  REQUIRE(eventually([&] { return b.desk.waiting() == 1; }));
+  CHECK(b.counted("throughline_state_sync_orders_dropped_total 1"));
+  b.answer(order_outcome::written);
+  REQUIRE(eventually([&] { return b.outcomes() == 1; }));
+  CHECK(sent(b) == "a");
+}
+
+TEST_CASE("an order that is asked rarely is asked at once when NATS is back, or its attachment") {
+  using std::chrono::milliseconds;
+  order_bench b({milliseconds{1'000}, milliseconds{10}, 3, std::chrono::hours{1}, std::chrono::hours{1}});
+  b.write("a");
+  REQUIRE(eventually([&] { return b.sends() == 3; }));
+  b.answer(order_outcome::unknown);
+  b.desk.was_deaf_until_now();
+  REQUIRE(eventually([&] { return b.sends() == 6; }));
+  b.answer(order_outcome::written);
+  REQUIRE(eventually([&] {
+    b.desk.attachment_is(attachment, attachment_state::live);
+    return b.outcomes() == 1;
+  }));
+}
+
+TEST_CASE("an outcome that finds no room is asked for again") {
+  order_bench b;
+  b.full = true;
+  b.answer(order_outcome::written);
+  b.write("a");
+  b.write("b");
+  REQUIRE(eventually([&] { return b.outcomes() == 2; }));
+  CHECK(sent(b) == "aab");
 }

@@ -134,7 +134,7 @@ class writer_bench {
   io::nats_link link{{.urls = nats().url(), .name = "writer"}};
   io::nats_link outside{{.urls = nats().url(), .name = "outside"}};
   state_sync::reply_desk desk{link};
-  state_sync::order_desk orders{link, counts, [](command_outcome) {}};
+  state_sync::order_desk orders{link, counts, [](command_outcome) { return true; }};
   state_sync::publisher out{link, orders, desk, counts};
   state_sync::pulse process{std::chrono::steady_clock::now() + std::chrono::hours(1)};
   std::atomic<state_sync::standing> standing = state_sync::standing::owner;
