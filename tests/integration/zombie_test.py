@@ -72,10 +72,13 @@ async def test_an_owner_that_is_cut_off_is_replaced_and_comes_back(bench, cut):
 
     async def alone():
         return await metric(victim, "shards_held") == 0
+
+    async def unready():
+        return (await victim.ops("/readyz"))[0] == 503
     silences = await streams.cost(lambda: CUTS[cut](victim))
     report(cut, silences)
     assert max(silences, default=0) < LONGEST[cut], silences
-    assert (await victim.ops("/readyz"))[0] == 503
+    await until(unready, "it says that it is not ready")
     await until(alone, "it knows that it owns nothing")
     _, given_up, lost = await moves_of(victim)
     assert given_up - before[1] + lost - before[2] == owned

@@ -16,9 +16,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Suites of executables that Meson declares below tests/<suite>/, of pytest files, and of a program of their own.
 EXECUTABLES = ("unit", "scenarios", "fuzz", "simulation")
 PYTEST = ("tidy", "integration")
-PROGRAMS = ("model", "chaos", "browser", "deploy")
-SUITES = ("unit", "scenarios", "fuzz", "simulation", "model", "tidy", "integration", "chaos", "browser", "deploy")
+PROGRAMS = ("chaos", "browser", "deploy", "model")
+SUITES = ("unit", "scenarios", "fuzz", "simulation", "tidy", "integration", "chaos", "browser", "deploy", "model")
 NEED_NO_BUILD = {"tidy", "model", "deploy"}
+# What waits for servers and sockets most of its time goes beside its like.
+AT_ONCE = 2 * (os.cpu_count() or 1)
 SERVICES = [f"services/{s}/{s}" for s in ("gateway", "agent-bridge", "state-sync")]
 # What doctest prints at its end, and what every other runner here ends with.
 DOCTEST = re.compile(r"\[doctest\] test cases:\s*\d+ \|\s*(\d+) passed \|\s*(\d+) failed")
@@ -133,11 +135,11 @@ def captured(command, env):
 
 
 def run_executables(tally, label, suite, tests, name):
-    """One per core at a time; what each says is shown whole, in the order in which they are declared."""
+    """Some at a time; what each says is shown whole, in the order in which they are declared."""
     started, passed, failed = time.monotonic(), 0, 0
     chosen = [(test, narrowed(suite, test, command, name), env) for test, command, env in tests]
     chosen = [(test, command, env) for test, command, env in chosen if command is not None]
-    with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+    with concurrent.futures.ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
         results = pool.map(lambda one: captured(one[1], one[2]), chosen)
         for (test, _, _), (status, output) in zip(chosen, results):
             print(output, end="", flush=True)
@@ -154,7 +156,7 @@ def run_pytest(tally, suite, folder, name, slow):
         report = pathlib.Path(temporary) / "report.xml"
         command = [sys.executable, "-m", "pytest", f"tests/{suite}", "-v", f"--junitxml={report}"]
         if suite == "integration":  # each module has a system of its own
-            command += ["-n", str(os.cpu_count()), "--dist", "loadfile", *([] if slow else ["-m", "not slow"])]
+            command += ["-n", str(AT_ONCE), "--dist", "loadfile", *([] if slow else ["-m", "not slow"])]
         status, _ = run_and_show(command + (["-k", name] if name else []), {"THROUGHLINE_BUILD": folder})
         passed, failed = 0, 0
         if report.exists():
@@ -167,15 +169,18 @@ def run_pytest(tally, suite, folder, name, slow):
     tally.add(suite, max(passed, 0), failed, time.monotonic() - started)
 
 
-def run_program(tally, suite, folder, name):
-    program = ROOT / "tests" / suite / "run"
-    if not program.exists():
-        return
-    started = time.monotonic()
-    command = [str(program), *(["-k", name] if name else [])]
-    status, output = run_and_show(command, {"THROUGHLINE_BUILD": folder})
-    passed, failed = counted(status, output, COUNTS)
-    tally.add(suite, passed, failed, time.monotonic() - started)
+def run_programs(tally, suites, folder, name):
+    """Beside one another, the longest first; what each says is shown whole when it has ended."""
+    def run(suite):
+        started = time.monotonic()
+        command = [str(ROOT / "tests" / suite / "run"), *(["-k", name] if name else [])]
+        return suite, *captured(command, {"THROUGHLINE_BUILD": folder}), time.monotonic() - started
+
+    with concurrent.futures.ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        for done in concurrent.futures.as_completed([pool.submit(run, suite) for suite in suites]):
+            suite, status, output, seconds = done.result()
+            print(output, end="", flush=True)
+            tally.add(suite, *counted(status, output, COUNTS), seconds)
 
 
 def main():
@@ -197,8 +202,7 @@ def main():
             run_executables(tally, suite, suite, tests[suite], chosen.k)
         elif suite in PYTEST and (built or suite in NEED_NO_BUILD):
             run_pytest(tally, suite, release, chosen.k, chosen.slow)
-        elif suite in PROGRAMS and (built or suite in NEED_NO_BUILD):
-            run_program(tally, suite, release, chosen.k)
+    run_programs(tally, [s for s in PROGRAMS if s in suites and (built or s in NEED_NO_BUILD)], release, chosen.k)
     if beside and not beside.succeeded():
         tally.add("sanitizer build", 0, 1, 0)
     elif sanitized:
