@@ -11,7 +11,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 sys.dont_write_bytecode = True
 
 from support.bench import Bench  # noqa: E402
-from support.system import System, binary, build_folder  # noqa: E402
+from support.system import System, binary, build_folder, lifetime  # noqa: E402
 
 DEADLINE_S = 60
 
@@ -48,16 +48,7 @@ def system(request):
     """The module's system, with its SETTINGS, REPLICAS and LINKS; every service must end well at the end."""
     running = System(getattr(request.module, "REPLICAS", None), getattr(request.module, "LINKS", ()),
                      **getattr(request.module, "SETTINGS", {}))
-    try:
-        asyncio.run(running.start())
-    except BaseException:
-        for name, tail in running.tails():
-            print(f"--- {name}\n{tail}")
-        asyncio.run(running.stop())
-        raise
-    yield running
-    wrong = asyncio.run(running.stop())
-    assert not wrong, "\n".join(wrong)
+    yield from lifetime(running)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """PostgreSQL fails over to a promoted standby: a new epoch for all, nothing continued over a hole (design 3.4)."""
 
-import asyncio
 import json
 import time
 
@@ -11,6 +10,7 @@ from support.bench import unused
 from support.client import mint
 from support.numbered_agent import NumberedAgent
 from support.standby import PairedSystem
+from support.system import lifetime
 from support.waiting import until
 
 SETTINGS = {"stale_after": "30s", "ready_timeout": "2s"}
@@ -21,16 +21,7 @@ def system(request):
     """One pair of servers per test: a failover leaves nothing to go back to."""
     made = getattr(request.function, "made", {})
     running = PairedSystem(made.get("replicas"), **{**SETTINGS, **made.get("settings", {})})
-    try:
-        asyncio.run(running.start())
-    except BaseException:
-        for name, tail in running.tails():
-            print(f"--- {name}\n{tail}")
-        asyncio.run(running.stop())
-        raise
-    yield running
-    wrong = asyncio.run(running.stop())
-    assert not wrong, "\n".join(wrong)
+    yield from lifetime(running)
 
 
 def having(replicas=None, **settings):

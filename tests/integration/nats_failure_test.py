@@ -11,7 +11,7 @@ from support.bench import unused
 from support.nats_cluster import ConfiguredNats, NatsCluster
 from support.nats_keys import Accounts
 from support.nats_wire import NatsWire
-from support.system import System
+from support.system import System, lifetime
 from support.waiting import until
 
 SETTINGS = {"stale_after": "10s", "ready_timeout": "2s"}
@@ -33,16 +33,7 @@ def system(request):
     for service in running.services:
         service.env["THROUGHLINE_NATS_URL"] = running.nats.url
         service.env.update(getattr(running.nats, "environment", {}))
-    try:
-        asyncio.run(running.start())
-    except BaseException:
-        for name, tail in running.tails():
-            print(f"--- {name}\n{tail}")
-        asyncio.run(running.stop())
-        raise
-    yield running
-    wrong = asyncio.run(running.stop())
-    assert not wrong, "\n".join(wrong)
+    yield from lifetime(running)
 
 
 class Stream:

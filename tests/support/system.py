@@ -357,6 +357,20 @@ class System:
         return wrong
 
 
+def lifetime(running):
+    """What a fixture yields from: `running` started, and ended well; its logs are printed when it does not come up."""
+    try:
+        asyncio.run(running.start())
+    except BaseException:
+        for name, tail in running.tails():
+            print(f"--- {name}\n{tail}")
+        asyncio.run(running.stop())
+        raise
+    yield running
+    wrong = asyncio.run(running.stop())
+    assert not wrong, "\n".join(wrong)
+
+
 def json_of(text):
     try:
         return json.loads(text)
