@@ -30,24 +30,20 @@ class Pace:
 
 
 class Doors:
-    """Where clients connect: any replica, as a list of addresses or a name in the DNS gives them."""
+    """Where clients connect: the front, one address for every replica."""
 
-    def __init__(self, system, rng):
-        self._system, self._rng = system, rng
-
-    def _one(self, service):
-        replicas = self._system.replicas(service)
-        return self._rng.choice([r for r in replicas if r.running] or replicas).url
+    def __init__(self, system):
+        self._system = system
 
     def gateway(self):
-        return self._one("gateway")
+        return self._system.http_url
 
     def bridge(self):
-        return self._one("agent-bridge")
+        return self._system.agent_url
 
 
 class Recorder:
-    """Mixed into an agent: notes what it says and when its connection ends, and picks a door for each connection."""
+    """Mixed into an agent: notes what it says and when its connection ends, and goes through its session's doors."""
 
     def __init__(self, doors, session, token, **options):
         self.cuts, self.crashes = [], []
@@ -125,8 +121,8 @@ class RecordedNumberedAgent(Recorder, NumberedAgent):
 
 
 class Http:
-    """Calls as one client makes them: repeated under their id, at another door each time, until they are decided, or
-    for `patience_s`: then the status is that of the last answer, 0 for none."""
+    """Calls as one client makes them: repeated under their id until they are decided, or for `patience_s`: then the
+    status is that of the last answer, 0 for none."""
 
     def __init__(self, session, doors, rng, patience_s=150.0):
         self._session, self._doors, self._rng, self._patience_s = session, doors, rng, patience_s

@@ -4,6 +4,8 @@ import dataclasses
 import random
 
 SERVICES = ("gateway", "agent-bridge", "state-sync")
+# What the system takes for its part, in seconds, beside the time that a fault is given: the next one comes after it.
+TAKES = {("drain", "gateway"): 3.0, ("roll", "gateway"): 7.0, ("roll", "agent-bridge"): 4.0, ("roll", "services"): 14.0}
 # Bounds of how long a fault lasts, in seconds. All are below the time after which a turn counts as lost.
 LASTS = {
     "kill": (0.0, 3.0), "freeze": (1.0, 12.0), "drain": (0.0, 1.0), "cut": (1.0, 8.0), "stall": (1.0, 10.0),
@@ -37,7 +39,7 @@ def every_kind():
     kinds += [("cut postgres", "state-sync"), ("stall postgres", "state-sync")]
     kinds += [("kill", "nats"), ("freeze", "nats"), ("kill", "postgres"), ("freeze", "postgres")]
     kinds += [("agents_cut", "agents"), ("agents_crash", "agents")]
-    return kinds + [("kill_all", "services"), ("new_epoch", "database")]
+    return kinds + [("kill_all", "services"), ("roll", "services"), ("new_epoch", "database")]
 
 
 # What the short form goes through: what must never break, quickest first.
@@ -65,5 +67,6 @@ def plan(seed, seconds, kinds=None, apart=(5.0, 10.0), twice=0.15):
         low, high = bounds_of(kind, target)
         faults.append(Fault(round(at, 3), kind, target, round(rng.uniform(low, high), 3), rng.random(),
                             rng.choice(("both", "both", "to_server", "to_process"))))
-        at += rng.uniform(0.0, 1.0) if rng.random() < twice else faults[-1].lasts + rng.uniform(*apart)
+        lasts = faults[-1].lasts + TAKES.get((kind, target), 0.0)
+        at += rng.uniform(0.0, 1.0) if rng.random() < twice else lasts + rng.uniform(*apart)
     return faults

@@ -73,7 +73,7 @@ class Storm:
             return []
         if fault.target == "services":
             free = [p for p in system.services if p not in self._busy]
-            return free or None
+            return free if len(free) == len(system.services) else None
         if fault.target in ("nats", "postgres"):
             process = system.process(fault.target)
             return None if process in self._busy else [process]

@@ -59,7 +59,7 @@ class Load:
     def __init__(self, system, seed, size):
         self.seed, self.size, self.pace, self.streams = seed, size, size.pace, size.streams
         self.rng = random.Random(f"load {seed}")
-        self.doors = Doors(system, self.rng)
+        self.doors = Doors(system)
         self.connections = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, force_close=True))
         self.http = Http(self.connections, self.doors, self.rng, size.level_s)
         classes = AGENTS[size.agents]
@@ -110,7 +110,7 @@ class LoopLag:
 async def trial(seed, seconds, size, faults, say, plant=None):
     """`plant` breaks something on purpose: an asynchronous context manager of (system, load), entered before any
     session is opened and left when all is read."""
-    system = System(size.replicas, ("gateway", "agent-bridge", "state-sync"), **SETTINGS)
+    system = System(size.replicas, ("gateway", "agent-bridge", "state-sync"), front=True, **SETTINGS)
     outcome = Outcome(seed, size, seconds)
     try:
         await system.start()

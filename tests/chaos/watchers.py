@@ -16,6 +16,8 @@ BACK_OFF_S = (0.1, 1.0)
 # Closes and refusals that only say: try again.
 CLOSES = {1000, 1001, 1006, 4503, None}
 RETRY = {503, 504}
+# How a connection ends: by itself; by the viewer's own will; because the gateway asked to come back elsewhere.
+LOST, LEFT, MOVED = "lost", "left", "moved"
 BROKEN = (aiohttp.ClientError, OSError, asyncio.TimeoutError, ConnectionError)
 
 
@@ -90,18 +92,18 @@ class Watcher:
         back_off = BackOff(self._rng)
         while True:
             before = self.connections
-            leave = await self._once()
+            end = await self._once()
             self._socket = None
-            if leave:
+            if self.connections > before:
+                back_off.reset()
+            if end is LEFT:
                 await asyncio.sleep(self._rng.uniform(0.0, 2.0))
                 self.lag.skip()
-            elif self.connections > before:
-                back_off.reset()
-            if not leave:
+            elif end is LOST:
                 await back_off.wait()
 
     async def _once(self):
-        """One connection to its end. Whether it was left by its own will."""
+        """One connection to its end, and how it ended."""
         since = self.view.since if self.numbered and self._rng.random() < 0.9 else None
         url = f"{self._doors.gateway()}/api/v1/ws/user?session_id={self._session.id}"
         protocols = ("throughline.v2",) if self.numbered else ()
@@ -112,9 +114,9 @@ class Watcher:
         except aiohttp.WSServerHandshakeError as refused:
             if refused.status not in RETRY:
                 self.faults.append(f"the upgrade was refused with {refused.status}")
-            return False
+            return LOST
         except BROKEN:
-            return False
+            return LOST
         self.connections += 1
         self.view.connected(since) if self.numbered else self.view.connected()
         leave_at = time.monotonic() + self._rng.uniform(*self._life_s) if self._life_s else float("inf")
@@ -130,27 +132,27 @@ class Watcher:
         await socket.close()
 
     async def _read(self, leave_at):
-        heard = time.monotonic()
+        heard, why = time.monotonic(), LEFT
         while True:
             now = time.monotonic()
             if now >= leave_at:
-                return True
+                return why
             limit = min(leave_at, heard + SILENCE_S) - now if self.numbered else leave_at - now
             try:
                 message = await self._socket.receive(timeout=max(0.001, min(limit, 3600.0)))
             except asyncio.TimeoutError:
                 if self.numbered and time.monotonic() >= heard + SILENCE_S:
-                    return False
+                    return LOST
                 continue
             except BROKEN:
-                return False
+                return LOST
             heard = time.monotonic()
             if message.type is not aiohttp.WSMsgType.TEXT:
                 if self._socket.close_code not in CLOSES:
                     self.faults.append(f"closed with {self._socket.close_code}: {message}")
-                return False
-            if self._take(json.loads(message.data)):
-                leave_at = min(leave_at, heard + self.view.reconnect_after_ms / 1000)
+                return LOST
+            if self._take(json.loads(message.data)) and why is LEFT:
+                leave_at, why = min(leave_at, heard + self.view.reconnect_after_ms / 1000), MOVED
 
     def _take(self, frame):
         """Whether the gateway asks to come back elsewhere."""

@@ -12,6 +12,8 @@ import subprocess
 import tempfile
 import time
 
+from support.waiting import until
+
 # What a sanitizer or the C++ runtime prints; none of it may ever stand in a log.
 FAULT = re.compile(rb"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|terminate called|Assertion .* failed")
 
@@ -141,6 +143,16 @@ class Process:
     async def terminate(self, timeout=15):
         self.signal_stop()
         return await self.ended(timeout)
+
+    async def accepts(self, timeout):
+        """Waits until something listens on its `port`."""
+        def answers():
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return True
+            except OSError:
+                return False
+        await until(answers, lambda: f"{self.name} answers\n{self.tail()}", timeout)
 
     def fault(self):
         """What is wrong with this process as far as an outsider can see, or None. Looks at each log line once."""

@@ -6,7 +6,6 @@ import json
 import os
 import pathlib
 import shutil
-import socket
 import subprocess
 import tempfile
 import urllib.error
@@ -14,6 +13,7 @@ import urllib.request
 
 import psycopg2
 
+from support.front import Front
 from support.links import Links
 from support.process import Process, free_port
 from support.waiting import PATIENCE, until
@@ -126,13 +126,7 @@ class Nats(Process):
         return f"nats://127.0.0.1:{port}"
 
     async def ready(self, timeout=PATIENCE):
-        def answers():
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return True
-            except OSError:
-                return False
-        await until(answers, f"NATS answers\n{self.tail()}", timeout)
+        await self.accepts(timeout)
 
 
 class Service(Process):
@@ -201,7 +195,8 @@ class System:
     """Everything, started together. A setting goes to each service that knows it.
 
     `replicas`: how many of each service, one where it is not named. `links`: services whose every replica reaches
-    NATS and PostgreSQL through links of its own that can be cut, stalled and healed."""
+    NATS and PostgreSQL through links of its own that can be cut, stalled and healed. `front`: clients go through the
+    local front, which is told of every replica that comes or goes."""
 
     KNOWN = {
         "gateway": {"turn_idle_timeout", "max_frame", "allowed_origins", "drain_timeout", "log_level"},
@@ -209,7 +204,7 @@ class System:
         "state-sync": {"stale_after", "ready_timeout", "snapshot_budget", "drain_timeout", "log_level"},
     }
 
-    def __init__(self, replicas=None, links=(), **settings):
+    def __init__(self, replicas=None, links=(), front=False, **settings):
         replicas = replicas or {}
         unknown = set(settings) - set().union(*self.KNOWN.values())
         assert not unknown, f"unknown settings: {unknown}"
@@ -226,8 +221,9 @@ class System:
         for service in self._by_service:
             for _ in range(replicas.get(service, 1)):
                 self._make(service)
-        fronted = [s for s in ("gateway", "agent-bridge") if replicas.get(s, 1) > 1]
+        fronted = [s for s in ("gateway", "agent-bridge") if replicas.get(s, 1) > 1 and not front]
         self._fronts = {service: self.links.add(self._ports(service)) for service in fronted}
+        self.front = Front(self.folder, self._ports("gateway"), self._ports("agent-bridge")) if front else None
 
     def _make(self, service):
         """One more replica, not started. The first has the service's name, the others a number behind it."""
@@ -260,16 +256,20 @@ class System:
         replica = self._make(service)
         replica.start()
         await replica.ready()
-        if service in self._fronts:
-            self._fronts[service].targets(self._ports(service))
+        self._tell_front(service)
         return replica
 
     async def retire(self, replica, timeout=15):
         """Drains a replica for good. Returns its exit status."""
         self._by_service[replica.service].remove(replica)
-        if replica.service in self._fronts:
-            self._fronts[replica.service].targets(self._ports(replica.service))
+        self._tell_front(replica.service)
         return await replica.terminate(timeout)
+
+    def _tell_front(self, service):
+        if service in self._fronts:
+            self._fronts[service].targets(self._ports(service))
+        if self.front and service != "state-sync":
+            self.front.targets(self._ports("gateway"), self._ports("agent-bridge"))
 
     @property
     def services(self):
@@ -277,14 +277,14 @@ class System:
 
     @property
     def processes(self):
-        return [self.postgres, self.nats, *self.services]
+        return [self.postgres, self.nats, *([self.front] if self.front else []), *self.services]
 
     gateway = property(lambda self: self._by_service["gateway"][0])
     bridge = property(lambda self: self._by_service["agent-bridge"][0])
     state_sync = property(lambda self: self._by_service["state-sync"][0])
 
     def _front_port(self, service):
-        return (self._fronts.get(service) or self._by_service[service][0]).port
+        return (self.front or self._fronts.get(service) or self._by_service[service][0]).port
 
     @property
     def http_url(self):

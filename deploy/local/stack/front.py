@@ -22,7 +22,7 @@ def program():
 def configuration(options, folders):
     """The text of the configuration for these options."""
     def servers(service):
-        return "\n".join(f"    server 127.0.0.1:{place.port} max_fails=1 fail_timeout=1s;"
+        return "\n".join(f"    server 127.0.0.1:{place.port} max_fails=0;"
                          for place in places(options) if place.service == service)
 
     text = TEMPLATE.read_text(encoding="utf-8")

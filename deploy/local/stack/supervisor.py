@@ -59,9 +59,9 @@ class Supervisor:
         time.sleep(POLL_S)
 
     def end_all(self):
-        """Ends the services first, then what they rely on: the reverse of the order in which they were started."""
+        """Ends everything before what it relies on: gateways and bridges hand over to state-sync what they hold."""
         deadline = time.monotonic() + self._grace_s
-        for kind in ("agent", "service", "server"):
+        for kind in ("agent", "edge", "state-sync", "server"):
             group = [child for child in reversed(self._children) if kind_of(child) == kind]
             for child in group:
                 child.tell_to_end()
@@ -81,4 +81,6 @@ class Supervisor:
 def kind_of(child):
     if child.name in ("postgres", "nats", "front"):
         return "server"
-    return "agent" if child.name == "demo-agent" else "service"
+    if child.name.startswith("state-sync"):
+        return "state-sync"
+    return "agent" if child.name == "demo-agent" else "edge"
