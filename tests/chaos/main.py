@@ -41,9 +41,14 @@ def options():
 
 
 def wanted_kinds(words, kinds):
-    found = [(k, t) for k, t in kinds if not words or any(word in f"{k} {t}" for word in words.split(","))]
+    if not words:
+        return kinds
+    known = [*kinds, *schedule.RARE]
+    words = words.split(",")
+    found = [(k, t) for k, t in kinds if any(word in f"{k} {t}" for word in words)]
+    found += [(k, t) for k, t in schedule.RARE if any(word.startswith(k) and word in f"{k} {t}" for word in words)]
     if not found:
-        sys.exit(f"no fault is named like {words}: {', '.join(' '.join(k) for k in kinds)}")
+        sys.exit(f"no fault is named like {' or '.join(words)}: {', '.join(' '.join(k) for k in known)}")
     return found
 
 

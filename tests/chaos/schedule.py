@@ -11,7 +11,7 @@ LASTS = {
     "kill": (0.0, 3.0), "freeze": (1.0, 12.0), "drain": (0.0, 1.0), "cut": (1.0, 8.0), "stall": (1.0, 10.0),
     "scale_up": (0.0, 0.0), "scale_down": (0.0, 0.0), "roll": (0.0, 0.0), "kill_all": (0.0, 2.0),
     "freeze_server": (1.0, 6.0), "agents_cut": (0.0, 0.0), "agents_crash": (0.0, 0.0), "new_epoch": (0.0, 0.0),
-    "long_freeze": (18.0, 25.0),
+    "long_freeze": (18.0, 25.0), "minutes_freeze": (120.0, 150.0),
 }
 
 
@@ -38,10 +38,13 @@ def every_kind():
                           "scale_down")]
     kinds += [("cut postgres", "state-sync"), ("stall postgres", "state-sync")]
     kinds += [("kill", "nats"), ("freeze", "nats"), ("kill", "postgres"), ("freeze", "postgres")]
+    kinds += [("kill", "front")]
     kinds += [("agents_cut", "agents"), ("agents_crash", "agents")]
     return kinds + [("kill_all", "services"), ("roll", "services"), ("new_epoch", "database")]
 
 
+# Only in runs that name them: one of these takes as long as twenty others.
+RARE = [("minutes_freeze", service) for service in SERVICES]
 # What the short form goes through: what must never break, quickest first.
 SHORT = [("kill", "state-sync"), ("kill", "gateway"), ("kill", "agent-bridge"), ("kill", "nats"), ("kill", "postgres"),
          ("cut nats", "state-sync"), ("freeze", "state-sync"), ("drain", "agent-bridge"), ("agents_cut", "agents")]

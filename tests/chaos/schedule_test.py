@@ -32,6 +32,7 @@ def test_every_service_suffers_everything_a_service_can():
         assert by_service[service] >= everywhere
     assert by_service["state-sync"] >= {"cut postgres", "stall postgres"}
     assert by_service["nats"] == by_service["postgres"] == {"kill", "freeze"}
+    assert by_service["front"] == {"kill"} and by_service["services"] == {"kill_all", "roll"}
 
 
 def test_faults_stay_within_their_bounds_and_in_order():

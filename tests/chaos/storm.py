@@ -74,7 +74,7 @@ class Storm:
         if fault.target == "services":
             free = [p for p in system.services if p not in self._busy]
             return free if len(free) == len(system.services) else None
-        if fault.target in ("nats", "postgres"):
+        if fault.target in ("nats", "postgres", "front"):
             process = system.process(fault.target)
             return None if process in self._busy else [process]
         replicas = system.replicas(fault.target)
@@ -108,7 +108,7 @@ class Storm:
         await asyncio.sleep(fault.lasts)
         victims[0].thaw()
 
-    _long_freeze = _freeze
+    _long_freeze = _minutes_freeze = _freeze
 
     async def _drain(self, victims, fault):
         for victim in victims:
