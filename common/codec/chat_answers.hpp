@@ -48,6 +48,8 @@ std::string encode_chat_chunk(const session_id& session, const chat_chunk& chunk
 std::string encode_chat_error(std::optional<position> at, const error& why);
 inline constexpr std::string_view chat_done = "data: [DONE]\n\n";
 inline constexpr std::string_view chat_keep_alive = ": keep-alive\n\n";
+/// Not dispatched, since it has no data: from now on a browser comes back after 100 ms, not after some seconds.
+inline constexpr std::string_view chat_come_back = "retry: 100\n\n";
 
 /// The contents of the entries that have any, joined by a blank line (`response_message`).
 std::string response_text(const std::vector<entry>& entries);

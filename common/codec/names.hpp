@@ -50,6 +50,10 @@ struct names_of<hand_over_status> {
                                                             "superseded", "unknown",  "refused"};
 };
 template <>
+struct names_of<renewal_fault> {
+  static constexpr std::array<std::string_view, 3> names = {"unknown", "superseded", "deferred"};
+};
+template <>
 struct names_of<order_outcome> {
   static constexpr std::array<std::string_view, 3> names = {"written", "not_written", "unknown"};
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/base/ulid.hpp"
 #include "common/codec/agent_shapes.hpp"
 #include "common/codec/digest.hpp"
 #include "common/codec/wire_read.hpp"
@@ -39,6 +40,7 @@ struct checker {
     if constexpr (requires { request.attachment; }) id(request.attachment, "attachment");
     if constexpr (requires { request.instance; }) instance(request);
     if constexpr (requires { request.frames; }) frames(request);
+    if constexpr (requires { request.attachments; }) attachments(request);
     if constexpr (requires { request.sessions; }) {
       for (const auto& s : request.sessions) {
         if (!is_session_id(s.text())) r.blame("sessions", "holds no session id");
@@ -51,6 +53,15 @@ struct checker {
       r.blame("instance", "has a bad length");
     }
   }
+  void attachments(const renew& request) const {
+    if (request.attachments.empty()) return r.blame("attachments", "is empty");
+    for (const auto& one : request.attachments) {
+      operator()(one);
+      if (shard_of(one.session) != shard_of(request.attachments.front().session)) {
+        r.blame("attachments", "are of several shards");
+      }
+    }
+  }
   void frames(const hand_over& request) const {
     for (std::size_t i = 0; i < request.frames.size(); ++i) {
       const auto number = request.frames[i].number;
@@ -59,10 +70,17 @@ struct checker {
   }
 };
 
-/// Both kinds come on one subject: the alternative that `op` names, among all of them.
+/// All kinds come on one subject: the alternative that `op` names, among all of them.
 void read_what(wire::reader& r, simdjson::dom::element root, request_message& out) {
   std::string_view op;
   if (root.at_key("op").get_string().get(op) != simdjson::SUCCESS) return r.blame("the message", "has no op");
+  if (op == wire::shape<renew>::name) {
+    renew batch;
+    r.read_fields(root, wire::shape<renew>::name, batch);
+    if (r.ok()) checker{r}(batch);
+    out.what = std::move(batch);
+    return;
+  }
   const bool is_read = op.starts_with("read_") || op.starts_with("list_") || op.starts_with("find_");
   if (is_read) {
     read_request as_read;
@@ -95,7 +113,12 @@ struct bare {
 }  // namespace
 
 std::string encode(const session_request& request, millis budget) {
+  if (const auto* one = std::get_if<renewal>(&request)) return encode(renew{{*one}}, budget);
   return write_request(request, budget);
+}
+
+std::string encode(const renew& request, millis budget) {
+  return write_request(std::variant<renew>(request), budget);
 }
 
 std::string encode(const read_request& request, millis budget) {

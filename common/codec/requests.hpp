@@ -18,14 +18,18 @@ namespace throughline::codec {
 
 inline constexpr std::size_t hand_over_frames_max = 4096;
 inline constexpr std::size_t head_check_sessions_max = 65536;
+/// What one transaction of an owner takes (design 3.6); and one message, unsplit, also where `max_payload` is 64 KiB.
+inline constexpr std::size_t renew_attachments_max = 512;
 
 /// What arrives on tl1.in.<shard> or tl1.read. `budget`: how long the sender goes on waiting.
 struct request_message {
-  std::variant<session_request, read_request> what;
+  std::variant<session_request, read_request, renew> what;
   millis budget{0};
 };
+/// A `renewal` is written as a `renew` of its own; `decode_request` never gives it alone.
 std::string encode(const session_request& request, millis budget);
 std::string encode(const read_request& request, millis budget);
+std::string encode(const renew& request, millis budget);
 result<request_message> decode_request(std::string_view message);
 
 /// Every reply carries the answering process's epoch; receivers ignore lower ones than they have seen (design 3.4).

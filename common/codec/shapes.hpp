@@ -33,6 +33,12 @@ inline constexpr bool is_rare = false;
 template <class Member>
 inline constexpr bool is_rare<rare_field<Member>> = true;
 
+/// False for an alternative that travels in the list of another message only.
+template <class T>
+inline constexpr bool has_message = true;
+template <>
+inline constexpr bool has_message<renewal> = false;
+
 /// `name` is the `op` of a message or variant alternative; `fields` a tuple of `field`.
 template <class T>
 struct shape;
@@ -86,7 +92,8 @@ THROUGHLINE_SHAPE(attach, THROUGHLINE_FIELD(session), THROUGHLINE_FIELD(attachme
                   THROUGHLINE_FIELD(token_hash), THROUGHLINE_FIELD(instance));
 THROUGHLINE_SHAPE(detach, THROUGHLINE_FIELD(session), THROUGHLINE_FIELD(attachment), THROUGHLINE_FIELD(last_number));
 THROUGHLINE_SHAPE(seal, THROUGHLINE_FIELD(session), THROUGHLINE_FIELD(attachment), THROUGHLINE_FIELD(last_number));
-THROUGHLINE_SHAPE(renew, THROUGHLINE_FIELD(session), THROUGHLINE_FIELD(attachment), THROUGHLINE_FIELD(bridge));
+THROUGHLINE_SHAPE(renewal, THROUGHLINE_FIELD(session), THROUGHLINE_FIELD(attachment));
+THROUGHLINE_SHAPE(renew, THROUGHLINE_FIELD(attachments));
 THROUGHLINE_SHAPE(numbered_frame, THROUGHLINE_FIELD(number), THROUGHLINE_FIELD(event),
                   THROUGHLINE_RARE_FIELD(agent_seq));
 THROUGHLINE_SHAPE(hand_over, THROUGHLINE_FIELD(session), THROUGHLINE_FIELD(attachment), THROUGHLINE_FIELD(bridge),
@@ -114,6 +121,8 @@ THROUGHLINE_SHAPE(attached, THROUGHLINE_FIELD(root), THROUGHLINE_FIELD(number), 
 THROUGHLINE_SHAPE(attach_refused, THROUGHLINE_FIELD(status), THROUGHLINE_FIELD(code), THROUGHLINE_FIELD(retry_after_s));
 THROUGHLINE_SHAPE(hand_over_result, THROUGHLINE_FIELD(status), THROUGHLINE_FIELD(number), THROUGHLINE_FIELD(code));
 THROUGHLINE_SHAPE(noted, THROUGHLINE_FIELD(known), THROUGHLINE_FIELD(superseded));
+THROUGHLINE_SHAPE(not_renewed, THROUGHLINE_FIELD(attachment), THROUGHLINE_FIELD(why));
+THROUGHLINE_SHAPE(renewed, THROUGHLINE_FIELD(except));
 
 THROUGHLINE_SHAPE(grant, THROUGHLINE_FIELD(user), THROUGHLINE_FIELD_AS("role", what));
 THROUGHLINE_SHAPE(access_list, THROUGHLINE_FIELD(owner), THROUGHLINE_FIELD(grants), THROUGHLINE_FIELD(version));

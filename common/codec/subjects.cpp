@@ -39,6 +39,10 @@ std::string subject_of(const session_request& request) {
   return std::visit([](const auto& r) { return shard_subject(r.session); }, request);
 }
 
+std::string subject_of(const renew& request) {
+  return request.attachments.empty() ? std::string{} : shard_subject(request.attachments.front().session);
+}
+
 std::string retry_subject_of(const read_request& request) {
   const auto of = [](const auto& r) {
     if constexpr (requires { r.session; }) {

@@ -30,6 +30,7 @@ std::string bridge_subject(const bridge_id& bridge);   ///< tl1.bridge.<bridge i
 
 /// Where a request goes: the shard's subject of its session. For find/list reads, which have no shard: `read_subject`.
 std::string subject_of(const session_request& request);
+std::string subject_of(const renew& request);
 std::string retry_subject_of(const read_request& request);
 
 std::optional<shard_number> parse_shard_subject(std::string_view subject);

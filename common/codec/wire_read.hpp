@@ -29,6 +29,10 @@ template <>
 inline constexpr std::size_t count_max<numbered_frame> = hand_over_frames_max;
 template <>
 inline constexpr std::size_t count_max<session_id> = head_check_sessions_max;
+template <>
+inline constexpr std::size_t count_max<renewal> = renew_attachments_max;
+template <>
+inline constexpr std::size_t count_max<not_renewed> = renew_attachments_max;
 
 /// Longest that a sender may say it waits.
 inline constexpr millis budget_max{3'600'000};
@@ -103,7 +107,7 @@ class reader {
  private:
   template <class T, class Variant>
   bool read_if(element e, std::string_view op, Variant& out) {
-    if (op != shape<T>::name) return false;
+    if (!has_message<T> || op != shape<T>::name) return false;
     read_fields(e, shape<T>::name, out.template emplace<T>());
     return true;
   }

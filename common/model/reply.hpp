@@ -52,13 +52,29 @@ struct hand_over_result {
   std::uint64_t number = 0;
   std::string code;
 };
-/// For detach, seal, renew and command outcomes. `known` false: the database has no such attachment.
+/// For detach, seal, command outcomes, and each attachment of a `renew`. `known` false: the database has no such
+/// attachment.
 struct noted {
   bool known = true;
   bool superseded = false;
 };
 
-using reply = std::variant<deferred, answer, attached, attach_refused, hand_over_result, noted>;
+/// Why an attachment of a `renew` is not simply renewed.
+enum class renewal_fault {
+  unknown,     ///< no such attachment: attach again under the same id
+  superseded,  ///< a newer attachment has been made
+  deferred     ///< not decided yet: ask again
+};
+struct not_renewed {
+  attachment_id attachment;
+  renewal_fault why = renewal_fault::deferred;
+};
+/// For a `renew`: all its attachments are renewed, but for these.
+struct renewed {
+  std::vector<not_renewed> except;
+};
+
+using reply = std::variant<deferred, answer, attached, attach_refused, hand_over_result, noted, renewed>;
 
 /// Where an interaction stands in its session's log.
 struct turn_place {

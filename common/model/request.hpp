@@ -93,10 +93,10 @@ struct seal {
   attachment_id attachment;
   std::uint64_t last_number = 0;
 };
-struct renew {
+/// The bridge still holds the attachment's socket (design 6.2). One of a `renew`; it has no message of its own.
+struct renewal {
   session_id session;
   attachment_id attachment;
-  bridge_id bridge;
 };
 /// A frame under its number. An empty one keeps the place of a frame whose content a later full content carries (3.9),
 /// or carries the number of an agent's frame that has no effect.
@@ -124,7 +124,13 @@ struct command_outcome {
 
 using session_request =
     std::variant<create_session, rename_session, delete_session, post_prompt, cancel_turn, put_grant, delete_grant,
-                 mint_agent_token, revoke_agent_tokens, attach, detach, seal, renew, hand_over, command_outcome>;
+                 mint_agent_token, revoke_agent_tokens, attach, detach, seal, renewal, hand_over, command_outcome>;
+
+/// What a bridge says every 5 s of the attachments that it holds in one shard (design 6.2). The owner decides them
+/// session by session.
+struct renew {
+  std::vector<renewal> attachments;  ///< at least one, all of one shard
+};
 
 struct read_session {  ///< Session JSON; with interactions as in 5.4 unless skipped
   session_id session;

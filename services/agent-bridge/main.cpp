@@ -75,6 +75,7 @@ int main(int argc, char** argv) {
   link->on_disconnected([&] {
     ops::log::warn("nats_disconnected");
     ready.unmet("nats", "not connected");
+    bridge->wire_lost();
   });
   link->on_refused([&](const std::string& why) { ready.unmet("nats", why); });
 

@@ -118,11 +118,25 @@ async def test_who_would_wait_for_too_many_is_turned_away_with_a_time_to_come_ba
     await bench.viewer(session, gateway=gateway)
 
 
-async def half_a_request(port, user):
+UPGRADE = ("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+           "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n")
+
+
+async def half_a_request(port, user, method="GET", path="/agents", more=""):
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(f"GET /api/v1/agents HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {user}\r\n".encode())
+    writer.write(f"{method} /api/v1{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {user}\r\n{more}".encode())
     await writer.drain()
     return reader, writer
+
+
+async def begun(*request):
+    """A request whose last line is still to come; to be called for the answer."""
+    reader, writer = await half_a_request(*request)
+
+    async def answer():
+        writer.write(b"\r\n")
+        return await asyncio.wait_for(reader.read(), 5)
+    return answer
 
 
 @pytest.mark.patience(90)
@@ -144,6 +158,9 @@ async def test_a_drain_tells_clients_when_to_come_back_and_spreads_them(bench):
     for s in streams:
         await s.follow(session.id, accepted["interaction_id"]).shows("one")
     reader, writer = await half_a_request(here.port, token)
+    lates = [await begun(here.port, token, *request) for request in
+             (("GET", f"/sessions/{session.id}/interactions/{accepted['interaction_id']}/stream"),
+              ("POST", "/sessions/chat"), ("GET", f"/ws/user?session_id={session.id}", UPGRADE))]
     here.signal_stop()
     began = time.monotonic()
 
@@ -161,8 +178,11 @@ async def test_a_drain_tells_clients_when_to_come_back_and_spreads_them(bench):
         return (await here.ops("/readyz"))[0] == 503
     await until(draining, "the drain has begun")
     writer.write(b"\r\n")
-    refused = await asyncio.wait_for(reader.read(), 5)
-    assert b" 503 " in refused and b'"shutting_down"' in refused and b"Connection: close" in refused, refused
+    answer = await asyncio.wait_for(reader.read(), 5)
+    assert b" 200 " in answer and b'{"agents":' in answer and b"Connection: close" in answer, answer
+    for late in lates:
+        refused = await late()
+        assert b" 503 " in refused and b'"shutting_down"' in refused and b"Connection: close" in refused, refused
     left = await asyncio.gather(*ends)
     hints = [hint["after_ms"] for hint, *_ in left]
     assert all(hint["type"] == "reconnect" for hint, *_ in left)
@@ -178,7 +198,7 @@ async def test_a_drain_tells_clients_when_to_come_back_and_spreads_them(bench):
         assert not View.is_full(frame)
     for s in streams:
         await s.until(lambda s=s: s._task.done(), "the stream has ended")
-        assert not s.done and s.refused is None
+        assert not s.done and s.refused is None and s.retry_ms == 100
         s.base = there.url
         s.follow(session.id, accepted["interaction_id"], s.last_id)
     turn.text(" two")
@@ -186,6 +206,32 @@ async def test_a_drain_tells_clients_when_to_come_back_and_spreads_them(bench):
     for s in streams:
         await s.ended()
         assert s.text == "one two"
+
+
+@pytest.mark.patience(60)
+async def test_a_client_that_does_not_read_its_stream_does_not_hold_a_drain(bench):
+    session = await bench.session()
+    agent = await bench.agent(session)
+    here = bench.system.replicas("gateway")[0]
+    accepted = await session.prompt("much")
+    turn = await agent.next_turn()
+    turn.text("begun")
+    _, writer = await half_a_request(
+        here.port, mint(session.owner), "GET", f"/sessions/{session.id}/interactions/{accepted['interaction_id']}/stream")
+    writer.transport.pause_reading()
+    writer.write(b"\r\n")
+    shown = await bench.viewer(session, gateway=here)
+    for number in range(24):
+        turn.text(str(number) * (512 << 10), new=True)
+        await shown.until(lambda v, n=number: v.text().endswith(str(n)), "the viewer has it")
+    here.signal_stop()
+    began = time.monotonic()
+    assert await here.ended(15) == 0
+    assert time.monotonic() - began < 4, "the rest of the drain is not needed"
+    writer.close()
+    turn.complete()
+    await session.ends(accepted["interaction_id"], "complete")
+    await bench.system.revive()
 
 
 @pytest.mark.patience(60)

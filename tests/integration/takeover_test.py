@@ -2,6 +2,7 @@
 
 import pytest
 
+from support.bench import refusal
 from support.numbered_agent import NumberedAgent
 from support.stock_agent import StockAgent
 from support.waiting import until
@@ -169,3 +170,39 @@ async def test_a_numbered_agent_moves_while_its_words_are_still_on_their_way(ben
     assert contents(done) == [str(n) for n in range(31)]
     await agent.acknowledged()
     await session.same(viewer, await bench.viewer(session))
+
+
+@pytest.mark.patience(120)
+async def test_a_bridge_cut_off_from_nats_sends_its_numbered_agents_to_the_other(bench):
+    here, _ = bridges(bench)
+    session, stays = await bench.session(), await bench.session()
+    viewer = await bench.viewer(session)
+    agent = await bench.agent(session, bridge=here, kind=NumberedAgent)
+    stock = await bench.agent(stays, bridge=here)
+    accepted = await session.prompt("go on")
+    turn = await agent.next_turn()
+    turn.text("before, ")
+    await viewer.shows("before, ")
+    here.to_nats.cut()
+    agent.endpoint = bench.system.agent_url + agent.endpoint[agent.endpoint.index("/api/"):]
+    turn.text("meanwhile, ")
+    await agent.until(lambda a: a.closes, "told to go")
+    assert agent.closes == [1001]
+    turn.text("after")
+    turn.complete()
+    done = await session.ends(accepted["interaction_id"], "complete")
+    assert done["response_message"] == "before, meanwhile, after"
+    status, _, body = await refusal(f"http://127.0.0.1:{here.port}/api/v1/external-agents/sync?session_id={session.id}",
+                                    {"Authorization": f"Bearer {await session.agent_token()}"})
+    assert status == 503, body
+    assert stock.connections == 1 and stock.connected, "what a stock agent has said is with its bridge only"
+    here.to_nats.heal()
+    await here.ready()
+    accepted = await stays.prompt("and you?")
+    turn = await stock.next_turn()
+    turn.text("still here")
+    turn.complete()
+    await stays.ends(accepted["interaction_id"], "complete")
+    assert stock.connections == 1
+    await move(agent, here)
+    await session.same(viewer)

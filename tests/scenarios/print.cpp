@@ -190,6 +190,7 @@ std::string print(const reply& r) {
       static constexpr std::array statuses{"applied", "expected", "need_full", "superseded", "unknown", "refused"};
       return statuses.at(static_cast<std::size_t>(h.status)) + std::string(" ") + number(h.number);
     }
+    std::string operator()(const renewed&) { return "renewed"; }
     std::string operator()(const noted& n) {
       return !n.known ? "noted unknown" : n.superseded ? "noted superseded" : "noted";
     }

@@ -88,7 +88,10 @@ world::lines world::perform(const act& a) {
   }
   if (kind == "wait") return wait(l);
   if (kind == "crash") return crash();
-  if (kind == "deaf") return decide(was_deaf{});
+  if (kind == "deaf") {
+    tree_->was_deaf_until(steady_of(now_));
+    return {};
+  }
   if (kind == "fail") return fail(a);
   if (kind == "show") return show(l);
   if (kind == "catch_up") return catch_up(attachment_id{l.word(1)});
@@ -152,14 +155,14 @@ world::lines world::wait(const line& l) {
 world::lines world::pass_until(instant to, bool bridges_alive) {
   lines out;
   const auto began = now_;
-  auto renewal = now_ + renew_every;
+  auto renew_at = now_ + renew_every;
   for (int i = 0; i < steps_max; ++i) {
     const auto due = tree_->next_deadline();
     const auto by_clock = due.at.value_or(instant::max());
     const auto by_steady = due.steady ? instant_of(*due.steady) : instant::max();
     auto next = std::min(by_clock, by_steady);
-    const bool renew_first = bridges_alive && renewal < next;
-    if (renew_first) next = renewal;
+    const bool renew_first = bridges_alive && renew_at < next;
+    if (renew_first) next = renew_at;
     if (next > to) {
       now_ = to;
       return out;
@@ -167,9 +170,9 @@ world::lines world::pass_until(instant to, bool bridges_alive) {
     now_ = std::max(now_, next);
     lines got;
     if (renew_first) {
-      renewal += renew_every;
+      renew_at += renew_every;
       for (const auto& a : store_.load(root_).attachments) {
-        if (a.state == attachment_state::live) decide(asked{renew{root_, a.id, a.bridge}, 0, std::nullopt});
+        if (a.state == attachment_state::live) decide(asked{renewal{root_, a.id}, 0, std::nullopt});
       }
     } else {
       // Silence is of the living owner's memory only.

@@ -79,7 +79,7 @@ session_request world::bridges(const act& a) {
   const auto last = l.has("last") ? std::stoull(l.option("last")) : bridges_.last_number(att);
   if (kind == "detach") return detach{session, att, last};
   if (kind == "seal") return seal{session, att, last};
-  if (kind == "renew") return renew{session, att, bridge};
+  if (kind == "renew") return renewal{session, att};
   if (kind == "written" || kind == "not_written") {
     return command_outcome{session, att, command_id{names_.lengthen(l.word(2))}, kind == "written"};
   }

@@ -2,13 +2,15 @@
 
 #include <algorithm>
 
+#include "common/codec/requests.hpp"
 #include "common/delta/text.hpp"
 
 namespace throughline::simulation {
 
 using namespace agent_bridge;
 
-bridge::bridge(world& around) : w_(around), id_(w_.fresh("brg_")) {}
+bridge::bridge(world& around)
+    : w_(around), id_(w_.fresh("brg_")), renewals_(codec::renew_attachments_max, w_.by.next()) {}
 
 void bridge::die() {
   w_.trace("bridge dies");
@@ -31,7 +33,7 @@ void bridge::die() {
 void bridge::upgrade(std::shared_ptr<agent_socket> socket, const std::optional<std::string>& instance,
                      std::function<void(bool)> then) {
   const attachment_id id{w_.fresh("att_")};
-  auto s = std::make_shared<slot>(attachment_identity{w_.db.root(), id, id_, "t", instance}, w_.by.next(), now());
+  auto s = std::make_shared<slot>(attachment_identity{w_.db.root(), id, id_, "t", instance}, w_.by.next());
   s->socket = std::move(socket);
   slots_[id] = s;
   attach(s, w_.loop.now() + micros(5'000'000), 0, std::move(then));
@@ -39,7 +41,8 @@ void bridge::upgrade(std::shared_ptr<agent_socket> socket, const std::optional<s
 
 void bridge::attach(slot_ptr s, micros deadline, unsigned failures, std::function<void(bool)> then) {
   const auto& who = s->core.identity();
-  const throughline::attach request{who.session, who.attachment, who.bridge, who.token_hash, who.instance};
+  const session_request request =
+      throughline::attach{who.session, who.attachment, who.bridge, who.token_hash, who.instance};
   w_.ask_owner(request, millis(2'000), alive_, [=, this](const world::owner_outcome& got) {
     const auto* answer = std::get_if<world::owner_answer>(&got);
     const bool current = answer && epochs_.admit(answer->epoch);
@@ -78,6 +81,7 @@ void bridge::order(const bridge_order& what, std::uint64_t epoch, std::function<
 
 void bridge::apply(const slot_ptr& s, attachment_input what) {
   auto effects = s->core.apply(std::move(what), now());
+  note_renewal(*s);
   for (auto& e : effects) perform(s, e);
   arm(s);
   w_.loop.after(micros(0), alive_, [this, s] { pump(s); });
@@ -126,7 +130,7 @@ void bridge::write(const slot_ptr& s, std::function<void(const agent_socket&)> w
 
 void bridge::ask(const slot_ptr& s, effect::ask_owner& e) {
   if (auto* h = std::get_if<hand_over>(&e.request); h && w_.planted(plant::merge_after_numbering)) merge_sent(*s, *h);
-  w_.ask_owner(e.request, millis(2'000), alive_, [this, s, which = e.which](const world::owner_outcome& got) {
+  w_.ask_owner(e.request, e.patience, alive_, [this, s, which = e.which](const world::owner_outcome& got) {
     const auto* answer = std::get_if<world::owner_answer>(&got);
     if (!answer) return apply(s, input::unanswered{which, std::get<send_failure>(got)});
     if (!epochs_.admit(answer->epoch)) return apply(s, input::unanswered{which, send_failure::unusable});
@@ -134,6 +138,44 @@ void bridge::ask(const slot_ptr& s, effect::ask_owner& e) {
       w_.check.handed_over(s->core.identity().attachment, r->number);
     }
     apply(s, input::answered{which, answer->what});
+  });
+}
+
+void bridge::note_renewal(slot& s) {
+  if (s.renewed == s.core.wants_renewal()) return;
+  s.renewed = s.core.wants_renewal();
+  const auto& who = s.core.identity();
+  s.renewed ? renewals_.hold(who.session, who.attachment, now()) : renewals_.release(who.session, who.attachment);
+  arm_renewals();
+}
+
+void bridge::renew_due() {
+  for (const auto& attempt : renewals_.due(now())) {
+    w_.ask_owner(attempt.what, attempt.patience, alive_,
+                 [this, shard = attempt.shard](const world::owner_outcome& got) {
+                   const auto* answer = std::get_if<world::owner_answer>(&got);
+                   if (!answer) {
+                     renewals_.unanswered(shard, std::get<send_failure>(got), now());
+                   } else if (!epochs_.admit(answer->epoch)) {
+                     renewals_.unanswered(shard, send_failure::unusable, now());
+                   } else {
+                     for (const auto& one : renewals_.answered(shard, answer->what, now())) {
+                       const auto at = slots_.find(one.attachment);
+                       if (at != slots_.end()) apply(slot_ptr(at->second), input::not_renewed{one.why});
+                     }
+                   }
+                   renew_due();
+                 });
+  }
+  arm_renewals();
+}
+
+void bridge::arm_renewals() {
+  const auto next = renewals_.next_wake();
+  if (!next) return;
+  const auto in = std::max(micros(0), std::chrono::duration_cast<micros>(*next - now()) + micros(1));
+  w_.loop.after(in, alive_, [this, wake = ++renewal_wake_] {
+    if (wake == renewal_wake_) renew_due();
   });
 }
 

@@ -9,6 +9,7 @@
 
 #include "services/agent-bridge/core/attachment.hpp"
 #include "services/agent-bridge/core/epoch_gate.hpp"
+#include "services/agent-bridge/core/renewals.hpp"
 #include "tests/simulation/world.hpp"
 
 namespace throughline::simulation {
@@ -48,11 +49,12 @@ class bridge : public std::enable_shared_from_this<bridge> {
 
  private:
   struct slot {
-    slot(agent_bridge::attachment_identity who, std::uint64_t seed, agent_bridge::moment now)
-        : core(std::move(who), agent_bridge::outbox_limits{}, seed, now) {}
+    slot(agent_bridge::attachment_identity who, std::uint64_t seed)
+        : core(std::move(who), agent_bridge::outbox_limits{}, seed) {}
     agent_bridge::attachment core;
     std::shared_ptr<agent_socket> socket;
     bool committed = false;
+    bool renewed = false;  ///< held by `renewals_`
     std::map<agent_bridge::ticket, std::function<void(order_outcome)>> orders;
     agent_bridge::ticket last_ticket = 0;
     std::uint64_t wake = 0;
@@ -68,6 +70,9 @@ class bridge : public std::enable_shared_from_this<bridge> {
   void ask(const slot_ptr& s, agent_bridge::effect::ask_owner& e);
   void pump(const slot_ptr& s);
   void arm(const slot_ptr& s);
+  void note_renewal(slot& s);
+  void renew_due();
+  void arm_renewals();
   void merge_sent(slot& s, hand_over& h);
   bool dropped_by_id(const agent_event& e) const;
   agent_bridge::moment now() const { return agent_bridge::moment(w_.loop.now()); }
@@ -76,6 +81,8 @@ class bridge : public std::enable_shared_from_this<bridge> {
   life alive_ = new_life();
   bridge_id id_;
   agent_bridge::epoch_gate epochs_;
+  agent_bridge::renewals renewals_;
+  std::uint64_t renewal_wake_ = 0;
   std::map<attachment_id, slot_ptr> slots_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "services/state-sync/shell/renewal_answer.hpp"
 #include "tests/simulation/violation.hpp"
 
 namespace throughline::simulation {
@@ -16,6 +17,7 @@ constexpr micros catch_up{500'000};
 /// A process that stood still this long knows it.
 constexpr micros gap_max{2'000'000};
 constexpr micros linger_max{8'000'000};
+constexpr micros memory_trusted{5'000'000};
 
 }  // namespace
 
@@ -140,7 +142,7 @@ void replica::go_on() {
   timers_from_ = w_.loop.now() + catch_up;
   if (w_.planted(plant::timers_before_input)) return own_input(time_passed{}, true);
   w_.loop.after(catch_up, alive_, [this] { arm(); });
-  own_input(was_deaf{}, true);
+  if (tree_) tree_->was_deaf_until(at().steady);
 }
 
 void replica::die() {
@@ -155,9 +157,50 @@ void replica::answer_to(const pending& input, reply what) {
   if (input.answer && is_connected()) input.answer({epoch_, std::move(what)});
 }
 
-void replica::offer(const session_request& request, millis budget,
+void replica::offer(const world::owner_question& what, millis budget,
                     std::function<void(const world::owner_answer&)> answer) {
   if (!is_connected()) return;
+  if (const auto* all = std::get_if<renew>(&what)) return offer_each(*all, budget, std::move(answer));
+  offer_one(std::get<session_request>(what), budget, std::move(answer));
+}
+
+/// One input for each attachment, one answer for all: when all are decided, or in time for who waits.
+void replica::offer_each(const renew& all, millis budget, std::function<void(const world::owner_answer&)> answer) {
+  struct gathering {
+    renewal_answer parts;
+    std::function<void(const world::owner_answer&)> answer;
+    void say() {
+      if (const auto to = std::exchange(answer, nullptr)) to({parts.epoch(), parts.so_far()});
+    }
+  };
+  std::vector<attachment_id> of;
+  for (const auto& one : all.attachments) of.push_back(one.attachment);
+  const auto sum = std::make_shared<gathering>(gathering{renewal_answer(of), std::move(answer)});
+  for (std::size_t i = 0; i < of.size(); ++i) {
+    offer_one(all.attachments[i], budget, [sum, i](const world::owner_answer& a) {
+      sum->parts.add(i, a.what, a.epoch);
+      if (sum->parts.complete()) sum->say();
+    });
+  }
+  w_.loop.after(budget * 3 / 4, alive_, [this, sum] {
+    if (is_connected() && !stands_still()) sum->say();
+  });
+}
+
+/// As the writer does (services/state-sync/shell/writer.cpp): a renewal that changes nothing takes no transaction.
+void replica::renew_from_memory() {
+  if (stands_still() || !serves() || !tree_ || w_.loop.now() - confirmed_at_ > memory_trusted) return;
+  std::erase_if(inbox_, [this](const pending& input) {
+    const auto* ask = std::get_if<asked>(&input.what);
+    const auto* what = ask ? std::get_if<renewal>(&ask->request) : nullptr;
+    if (!what || !tree_->renewed_as_it_is(*what, at().steady)) return false;
+    answer_to(input, noted{});
+    return true;
+  });
+}
+
+void replica::offer_one(const session_request& request, millis budget,
+                        std::function<void(const world::owner_answer&)> answer) {
   pending p{asked{request, 0, std::nullopt}, std::move(answer), w_.loop.now() + budget};
   if (!stands_still() && !serves()) return answer_to(p, deferred{deferral::not_owner, 0});
   inbox_.push_back(std::move(p));

@@ -20,7 +20,7 @@ class replica : public std::enable_shared_from_this<replica> {
 
   void start();
   /// On the shard's subject, from somebody who waits this long.
-  void offer(const session_request& request, millis budget, std::function<void(const world::owner_answer&)> answer);
+  void offer(const world::owner_question& what, millis budget, std::function<void(const world::owner_answer&)> answer);
   void read(const read_request& what, std::function<void(const world::reader_answer&)> answer);
 
   const life& alive() const { return alive_; }
@@ -49,7 +49,8 @@ class replica : public std::enable_shared_from_this<replica> {
     std::vector<state_sync::changes> writes;
     std::vector<state_sync::consequences> after;
     std::optional<pending> again;  ///< to be decided again once this is committed
-    bool done = false;             ///< committed, and this process has not heard so
+    micros began{0};
+    bool done = false;  ///< committed, and this process has not heard so
   };
   struct lane {
     std::deque<state_sync::order> orders;
@@ -73,6 +74,9 @@ class replica : public std::enable_shared_from_this<replica> {
   void arm();
   void time_has_come();
   void answer_to(const pending& input, reply what);
+  void offer_one(const session_request& request, millis budget, std::function<void(const world::owner_answer&)> answer);
+  void offer_each(const renew& all, millis budget, std::function<void(const world::owner_answer&)> answer);
+  void renew_from_memory();
 
   // One transaction.
   void begin();
@@ -113,6 +117,7 @@ class replica : public std::enable_shared_from_this<replica> {
   micros lingers_until_{0};  ///< it believes until then that it serves, whatever the lock says
   micros paused_until_{0}, nats_cut_until_{0}, database_cut_until_{0};
   micros timers_from_{0};
+  micros confirmed_at_{-1'000'000'000};  ///< its last transaction that committed began
 
   std::deque<pending> inbox_;
   std::optional<state_sync::tree> tree_;

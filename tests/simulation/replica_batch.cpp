@@ -21,6 +21,7 @@ constexpr std::size_t batch_max = 4;
 }  // namespace
 
 void replica::begin() {
+  renew_from_memory();
   if (stands_still() || !reaches_database()) {
     return w_.loop.after(away_pause, alive_, [this] { begin(); });
   }
@@ -34,6 +35,7 @@ void replica::begin() {
     return w_.loop.after(retry_pause, alive_, [this] { begin(); });
   }
   auto t = std::make_shared<transaction>();
+  t->began = w_.loop.now();
   for (std::size_t n = 1 + w_.by.below(batch_max); n > 0 && !inbox_.empty(); --n) {
     t->inputs.push_back(std::move(inbox_.front()));
     inbox_.pop_front();
@@ -96,7 +98,7 @@ void replica::decide(transaction& t, pending& input) {
   auto d = tree_->apply(what, at());
   const bool waits = std::ranges::any_of(inbox_, [](const pending& p) {
     const auto* ask = std::get_if<asked>(&p.what);
-    return ask && (std::holds_alternative<renew>(ask->request) || std::holds_alternative<hand_over>(ask->request));
+    return ask && (std::holds_alternative<renewal>(ask->request) || std::holds_alternative<hand_over>(ask->request));
   });
   w_.check.decided(what, d.writes, waits);
   const auto before = t.events.size();
@@ -157,6 +159,7 @@ void replica::finish_unheard(const std::shared_ptr<transaction>& t) {
 }
 
 void replica::committed(transaction& t) {
+  confirmed_at_ = t.began;
   for (const auto& e : t.events) w_.trace("commit " + to_text(e.at) + " " + *e.body);
   if (w_.how.planted != plant::none) memory_ = t.written;
   w_.db.commit(std::move(t.written), t.events);

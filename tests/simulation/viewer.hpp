@@ -37,6 +37,7 @@ class viewer {
   micros opened_at() const { return opened_at_; }
   const view& shows() const { return view_; }
   bool awaits_answer() const { return resyncing_ || replaying_; }
+  bool awaits_state() const { return resyncing_; }  ///< what comes meanwhile is in that state
 
  private:
   void connect();

@@ -66,7 +66,8 @@ class world {
     reply what;
   };
   using owner_outcome = std::variant<owner_answer, agent_bridge::send_failure>;
-  void ask_owner(const session_request& request, millis timeout, const life& of,
+  using owner_question = std::variant<session_request, renew>;
+  void ask_owner(const owner_question& request, millis timeout, const life& of,
                  std::function<void(const owner_outcome&)> then);
   /// Orders to a bridge; nothing when there is no answer within a second.
   void ask_bridge(const bridge_id& to, const bridge_order& what, std::uint64_t epoch, const life& of,

@@ -44,28 +44,31 @@ void world::carry(const life& to, const Value& what, const Encode& encode, const
   });
 }
 
-void world::ask_owner(const session_request& request, millis timeout, const life& of,
+void world::ask_owner(const owner_question& request, millis timeout, const life& of,
                       std::function<void(const owner_outcome&)> then) {
   auto asked = std::make_shared<question<owner_outcome>>(std::move(then));
   bool anybody = false;
-  const auto encode = [&](const session_request& r) { return codec::encode(r, timeout); };
-  const auto decode = [](const std::string& bytes) -> std::optional<session_request> {
+  const auto encode = [&](const owner_question& r) {
+    return std::visit([&](const auto& one) { return codec::encode(one, timeout); }, r);
+  };
+  const auto decode = [](const std::string& bytes) -> std::optional<owner_question> {
     const auto got = codec::decode_request(bytes);
-    if (!got || !std::holds_alternative<session_request>(got->what)) return std::nullopt;
-    return std::get<session_request>(got->what);
+    if (!got) return std::nullopt;
+    if (const auto* all = std::get_if<renew>(&got->what)) return *all;
+    if (const auto* one = std::get_if<session_request>(&got->what)) return *one;
+    return std::nullopt;
   };
   for (const auto& o : replicas) {
     if (!o->subscribes()) continue;
     anybody = true;
-    const auto offer = [this, o = std::weak_ptr(o), timeout, asked,
-                        back = std::weak_ptr(of)](const session_request& r) {
+    const auto offer = [this, o = std::weak_ptr(o), timeout, asked, back = std::weak_ptr(of)](const owner_question& r) {
       const auto to = o.lock();
       if (!to) return;
       to->offer(r, timeout, [this, asked, back](const owner_answer& a) {
         if (const auto there = back.lock()) answer_back(there, a, [asked](const owner_answer& x) { asked->settle(x); });
       });
     };
-    carry<session_request>(o->alive(), request, encode, decode, offer);
+    carry<owner_question>(o->alive(), request, encode, decode, offer);
   }
   if (anybody) {
     loop.after(timeout, of, [asked] { asked->settle(agent_bridge::send_failure::timeout); });

@@ -29,6 +29,10 @@ class Link:
         """Ends every connection and refuses new ones, until `heal`."""
         self._tell("cut", broken=True)
 
+    def refuse(self):
+        """Refuses new connections until `heal`; those that are there live on."""
+        self._tell("refuse", broken=True)
+
     def stall(self, to_server=True, to_process=True):
         """Carries nothing more in these directions, and keeps what is sent, until `heal`; nobody sees a connection end.
 
@@ -105,10 +109,13 @@ class _Carried:
         if self._server is None:
             self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port, backlog=1024)
 
-    async def cut(self):
+    async def refuse(self):
         if self._server is not None:
             self._server.close()
             self._server = None
+
+    async def cut(self):
+        await self.refuse()
         for writer in list(self._open):
             writer.transport.abort()
 
@@ -171,6 +178,8 @@ async def carry():
         link = links[number]
         if what == "cut":
             await link.cut()
+        elif what == "refuse":
+            await link.refuse()
         elif what == "stall":
             link.stall(command["to_server"], command["to_process"])
         elif what == "targets":

@@ -38,6 +38,24 @@ class NatsWire:
                 self._writer.write(b"PONG\r\n")
             assert line and not line.startswith(b"-ERR"), line
 
+    async def listen(self, subject):
+        """From now on `next_message` gives what is sent there; this connection does nothing else."""
+        self._writer.write(f"SUB {subject} 1\r\n".encode())
+        await self.flush()
+
+    async def next_message(self):
+        """(subject, body), headers left out."""
+        while True:
+            line = (await self._reader.readline()).strip()
+            assert line and not line.startswith(b"-ERR"), line
+            words = line.split()
+            if words[0] in (b"MSG", b"HMSG"):
+                whole = await self._reader.readexactly(int(words[-1]) + 2)
+                head = int(words[-2]) if words[0] == b"HMSG" else 0
+                return words[1].decode(), whole[head:-2]
+            if words[0] == b"PING":
+                self._writer.write(b"PONG\r\n")
+
     async def close(self):
         self._writer.close()
         await self._writer.wait_closed()

@@ -21,6 +21,7 @@ class Stream:
         self.entries = []
         self.comments = 0
         self.headers = None
+        self.retry_ms = None  # what a browser was told to wait before it comes back
         self.refused = None
         self.bell = Bell()
         self._task = None
@@ -106,6 +107,8 @@ class Stream:
             self.bell.ring()
         elif line.startswith("id: "):
             self._id = line[4:]
+        elif line.startswith("retry: "):
+            self.retry_ms = int(line[7:])
         elif line.startswith("data: "):
             body = line[6:]
             body = body if body == "[DONE]" else json.loads(body)

@@ -9,7 +9,6 @@
 namespace throughline::io::detail {
 namespace {
 
-constexpr std::chrono::milliseconds flush_at_stop_max{2'000};
 // Replies wait for nothing but their callback; the bound is that of requests under way.
 constexpr pending_limits inbox_limits{.messages = 1u << 20, .bytes = join_bytes_max};
 
@@ -59,17 +58,24 @@ void link_state::start() {
   keeper_ = std::thread([this] { keep(); });
 }
 
-void link_state::stop() {
+void link_state::connect_no_more() {
+  talk_->connect_no_more();
+  bulk_->connect_no_more();
+}
+
+void link_state::stop(std::chrono::milliseconds flush) {
   {
     const std::scoped_lock lock(keeper_guard_);
     if (stopping_) return;
     stopping_ = true;
     announced_ = false;
   }
+  connect_no_more();
   keeper_wanted_.notify_all();
   if (keeper_.joinable()) keeper_.join();
-  bulk_->close(flush_at_stop_max);
-  talk_->close(flush_at_stop_max);
+  const auto until = clock::now() + flush;
+  bulk_->close(flush);
+  talk_->close(std::chrono::duration_cast<std::chrono::milliseconds>(until - clock::now()));
   inbounds().remove(inbox_->number);
 
   std::vector<std::shared_ptr<subscription_state>> subscriptions;

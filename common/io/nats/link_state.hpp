@@ -39,7 +39,8 @@ class link_state : public std::enable_shared_from_this<link_state> {
   events tell;  // set before `start`
 
   void start();
-  void stop();
+  void connect_no_more();
+  void stop(std::chrono::milliseconds flush);
   bool connected() const { return announced_; }
   std::size_t max_payload() const { return talk_->max_payload(); }
   std::uint64_t joins_dropped() const;
@@ -79,6 +80,7 @@ class link_state : public std::enable_shared_from_this<link_state> {
 
   void keep();
   bool open_client(nats_client& which, std::size_t first);
+  bool is_stopping();
   void refused(std::string why);
   void connection_lost(std::uint64_t connection);
 

@@ -52,8 +52,14 @@ bool link_state::open_client(nats_client& which, std::size_t first) {
     refused(std::move(made.error().message));
     return false;
   }
+  if (is_stopping()) return false;
   if (&which == talk_.get()) restore_subscriptions();
   return which.open().has_value();
+}
+
+bool link_state::is_stopping() {
+  const std::scoped_lock lock(keeper_guard_);
+  return stopping_;
 }
 
 /// Told again only when it is another reason than the last.

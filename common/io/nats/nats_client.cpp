@@ -145,6 +145,7 @@ result<void> nats_client::connect(std::size_t first) {
   release();
   std::string why_not;
   for (std::size_t i = 0; i < servers_.size(); ++i) {
+    if (no_more_) return fail("disconnected", "no connection is made any more");
     const auto& url = servers_[(first + i) % servers_.size()];
     const auto s = connect_to(url);
     if (s == NATS_OK) return {};
@@ -185,7 +186,8 @@ result<void> nats_client::open() {
 }
 
 void nats_client::close(std::chrono::milliseconds flush) {
-  if (const auto on = current(); on && is_open()) natsConnection_FlushTimeout(on.get(), flush.count());
+  const auto on = current();
+  if (on && is_open() && flush.count() > 0) natsConnection_FlushTimeout(on.get(), flush.count());
   release();
 }
 

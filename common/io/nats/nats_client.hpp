@@ -40,7 +40,9 @@ class nats_client : public std::enable_shared_from_this<nats_client> {
   result<void> connect(std::size_t first);
   /// Waits until the server has handled what was subscribed, then lets messages out.
   result<void> open();
-  void close(std::chrono::milliseconds flush);
+  /// A `connect` under way gives up before the next server. Any thread.
+  void connect_no_more() { no_more_ = true; }
+  void close(std::chrono::milliseconds flush);  ///< for nothing that is to be sent, where `flush` is not above 0
 
   bool is_open() const { return open_ != 0; }
   std::uint64_t connection() const { return open_; }  ///< number of the open connection, or 0
@@ -79,6 +81,7 @@ class nats_client : public std::enable_shared_from_this<nats_client> {
   std::uint64_t current_number_ = 0;
   std::unordered_map<std::uint64_t, natsSubscription*> subscriptions_;
   std::atomic<std::uint64_t> open_ = 0;
+  std::atomic<bool> no_more_ = false;
   std::atomic<std::size_t> max_payload_ = 1u << 20;
 };
 

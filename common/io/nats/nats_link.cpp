@@ -66,8 +66,12 @@ void nats_link::start() {
   state_->start();
 }
 
-void nats_link::stop() {
-  state_->stop();
+void nats_link::connect_no_more() {
+  state_->connect_no_more();
+}
+
+void nats_link::stop(std::chrono::milliseconds flush) {
+  state_->stop(flush);
 }
 
 bool nats_link::connected() const {

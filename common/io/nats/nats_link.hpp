@@ -109,8 +109,12 @@ class nats_link {
   void on_dropped(std::function<void(const std::string& subject)> callback);
 
   void start();  ///< returns at once
-  /// Sends what was accepted (up to 2 s), closes, and ends all callbacks; requests under way are forgotten.
-  void stop();
+  /// From now on a lost connection is not replaced. For who will `stop` by a certain time: an attempt that has begun
+  /// goes on for 2 s where the server does not answer, and `stop` waits for it.
+  void connect_no_more();
+  static constexpr std::chrono::milliseconds flush_max{2'000};
+  /// Sends what was accepted, for up to `flush`, closes, and ends all callbacks; requests under way are forgotten.
+  void stop(std::chrono::milliseconds flush = flush_max);
 
   bool connected() const;               ///< both connections
   std::size_t max_payload() const;      ///< of the server, 1 MiB until known

@@ -25,6 +25,10 @@ void event_stream::finish() {
   if (work_) work_();
 }
 
+void event_stream::cut() {
+  if (cut_) cut_();
+}
+
 void event_stream::on_closed(std::function<void()> callback) {
   if (closed_) {
     callback();
@@ -56,6 +60,7 @@ void event_stream::close() {
   chunks_.clear();
   bytes_ = 0;
   work_ = {};
+  cut_ = {};
   writable_callback_ = {};
   if (auto callback = std::exchange(closed_callback_, {})) callback();
 }

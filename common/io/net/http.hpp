@@ -38,6 +38,7 @@ struct http_response {
   int status = 200;
   http_headers headers;                     ///< Content-Length, Connection and Date are added by the server
   std::shared_ptr<const std::string> body;  ///< may be null; shared by many responses without a copy
+  bool last = false;                        ///< the connection ends with it: the next request may go elsewhere
 
   /// The response with a JSON body.
   static http_response json(int status, std::string body);
@@ -61,6 +62,7 @@ class event_stream {
 
   [[nodiscard]] send_verdict write(std::shared_ptr<const std::string> chunk);
   void finish();  ///< after what is queued the response ends; nothing more is taken
+  void cut();     ///< ends the connection with what is queued, where it has not ended yet
   bool closed() const { return closed_; }
   std::size_t queued_bytes() const { return bytes_; }
   std::size_t queued_chunks() const { return chunks_.size(); }
@@ -76,6 +78,7 @@ class event_stream {
   bool finished() const { return finished_; }
   void close();  ///< the connection has ended
   void on_work(std::function<void()> callback) { work_ = std::move(callback); }
+  void on_cut(std::function<void()> callback) { cut_ = std::move(callback); }
 
  private:
   std::size_t bytes_max_;
@@ -88,6 +91,7 @@ class event_stream {
   std::function<void()> closed_callback_;
   std::function<void()> writable_callback_;
   std::function<void()> work_;
+  std::function<void()> cut_;
 };
 
 /// A response without an end of its own: written through `body` until `finish`, or until the client goes. The

@@ -183,7 +183,8 @@ asio::awaitable<bool> connection::answer(http_request& request, bool keep_alive)
     co_await serve_stream(std::move(*stream));
     co_return false;
   }
-  co_return co_await respond(std::get<http_response>(result), head_only, keep_alive && !server_->stopping);
+  const auto& response = std::get<http_response>(result);
+  co_return co_await respond(response, head_only, keep_alive && !response.last && !server_->stopping);
 }
 
 asio::awaitable<bool> connection::respond(const http_response& response, bool head_only, bool keep_alive) {
@@ -231,6 +232,9 @@ asio::awaitable<void> connection::serve_stream(stream_response response) {
   const auto body = std::move(response.body);
   const auto work = std::make_shared<notifier>(server_->loop.context());
   body->on_work([work] { work->notify(); });
+  body->on_cut([self = weak_from_this()] {
+    if (const auto open = self.lock()) open->cut();
+  });
   server_->loop.spawn(watch_for_end(shared_from_this(), body, work));
   const auto head = response_head(response.status, response.headers, {.keep_alive = false, .now = std::time(nullptr)});
   stream_.expires_after(server_->limits.write_wait);

@@ -63,6 +63,7 @@ open_result database::open(connection_role role, const epoch_finder& find) const
 open_result database::open_best(const std::vector<std::string>& hosts, connection_role role,
                                 const epoch_finder& find) const {
   std::unique_ptr<database_connection> best;
+  std::size_t best_host = 0;
   std::optional<open_error> why_not;
   for (std::size_t host = 0; host < hosts.size(); ++host) {
     auto made = open_host(hosts[host], role, &find);
@@ -72,9 +73,12 @@ open_result database::open_best(const std::vector<std::string>& hosts, connectio
     }
     if (best && best->epoch() >= (*made)->epoch()) continue;
     best = std::move(*made);
+    best_host = host;
     seen_->chose(host, host_knowledge::clock::now());
   }
   if (!best) return std::unexpected(std::move(*why_not));
+  // The look at the others may have taken longer than a choice holds.
+  seen_->chose(best_host, host_knowledge::clock::now());
   return best;
 }
 

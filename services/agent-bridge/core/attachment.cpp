@@ -9,8 +9,8 @@ namespace throughline::agent_bridge {
 
 namespace close_code = codec::close_code;
 
-attachment::attachment(attachment_identity who, outbox_limits limits, std::uint64_t chance_seed, moment now)
-    : who_(std::move(who)), outbox_(limits), chance_(chance_seed), renew_at_(now + renew_every) {}
+attachment::attachment(attachment_identity who, outbox_limits limits, std::uint64_t chance_seed)
+    : who_(std::move(who)), outbox_(limits), chance_(chance_seed) {}
 
 attachment_effects attachment::apply(attachment_input what, moment now) {
   effects_.clear();
@@ -27,20 +27,21 @@ std::optional<moment> attachment::next_wake() const {
   if (const auto ack = acks_.next_wake(); ack && socket_open_) consider(*ack);
   if (!frames_lane_.under_way && !outbox_.empty() && !attach_again_) consider(frames_lane_.not_before);
   if (life_lane_.under_way) return next;
-  if (!reading_is_over() && !attach_again_) {
-    consider(std::max(renew_at_, life_lane_.not_before));
-  } else if (attach_again_ || (outbox_.empty() && !frames_lane_.under_way)) {
-    consider(life_lane_.not_before);
-  }
+  const bool may_end = reading_is_over() && outbox_.empty() && !frames_lane_.under_way;
+  if (attach_again_ || may_end) consider(life_lane_.not_before);
   return next;
 }
 
 void attachment::on(const input::answered& in, moment now) {
   auto& state = state_of(in.which);
   state.under_way = false;
+  state.unanswered = 0;
   if (const auto* later = std::get_if<deferred>(&in.what)) {
     ++state.failures;
-    defer(state, std::max(millis(later->after_ms), retry_delay(state.failures, chance_.next())), now);
+    // The owner lives and has named the pause: spared when it says so for long, and never left out of sight.
+    const auto named = millis(later->after_ms);
+    const auto usual = retry_delay(state.failures, chance_.next());
+    defer(state, named > millis(0) ? std::max(named, std::min(named * 4, usual)) : usual, now);
   } else if (in.which == lane::life) {
     on_life_reply(in.what, now);
   } else if (const auto* result = std::get_if<hand_over_result>(&in.what)) {
@@ -54,8 +55,15 @@ void attachment::on(const input::unanswered& in, moment now) {
   auto& state = state_of(in.which);
   state.under_way = false;
   ++state.failures;
+  if (in.why == send_failure::timeout) ++state.unanswered;
   if (in.which == lane::frames && may_have_happened(in.why)) ++attempt_;
   defer(state, retry_delay(in.why, state.failures, chance_.next()), now);
+}
+
+void attachment::on(const input::not_renewed& in, moment now) {
+  if (!wants_renewal()) return;
+  if (in.why == renewal_fault::unknown && phase_ == phase::live) unknown_to_owner(now);
+  if (in.why == renewal_fault::superseded) begin_ending(ending::superseded, now);
 }
 
 void attachment::on(const input::ordered& in, moment now) {
@@ -95,6 +103,7 @@ void attachment::on(const input::drain_over&, moment now) {
 void attachment::on(const input::wire_restored&, moment now) {
   for (auto* state : {&frames_lane_, &life_lane_}) {
     state->failures = 0;
+    state->unanswered = 0;
     state->not_before = std::min(state->not_before, now);
   }
 }
@@ -166,19 +175,14 @@ void attachment::on_life_reply(const reply& what, moment now) {
           refusal->code);
     return finish("attach refused");
   }
-  const auto* answer = std::get_if<noted>(&what);
-  const bool fits = asked_ == life_question::attach ? std::holds_alternative<attached>(what) : answer != nullptr;
+  const bool fits =
+      asked_ == life_question::attach ? std::holds_alternative<attached>(what) : std::holds_alternative<noted>(what);
   if (!fits) return on(input::unanswered{lane::life, send_failure::unusable}, now);
   succeeded(life_lane_, now);
-  renew_at_ = now + renew_every;
   switch (asked_) {
     case life_question::attach:
       attach_again_ = false;
       lost_again(std::get<attached>(what).agent_seq);
-      break;
-    case life_question::renewal:
-      if (!answer->known && phase_ == phase::live) unknown_to_owner(now);
-      if (answer->superseded) begin_ending(ending::superseded, now);
       break;
     case life_question::end:
       finish(ending_ == ending::superseded ? "sealed" : "detached");
@@ -208,30 +212,30 @@ void attachment::go_on(moment now) {
   acknowledge_agent(now);
   if (close_by_ && now >= *close_by_) close(close_code::superseded, "a newer connection of this session took over");
   if (!frames_lane_.under_way && !outbox_.empty() && !attach_again_ && now >= frames_lane_.not_before) ask_frames();
-  if (!life_lane_.under_way && now >= life_lane_.not_before) ask_life(now);
+  if (!life_lane_.under_way && now >= life_lane_.not_before) ask_life();
 }
 
 void attachment::ask_frames() {
   frames_lane_.under_way = true;
-  effects_.push_back(effect::ask_owner{lane::frames, hand_over{.session = who_.session,
-                                                               .attachment = who_.attachment,
-                                                               .bridge = who_.bridge,
-                                                               .acknowledged = outbox_.acknowledged(),
-                                                               .attempt = attempt_,
-                                                               .frames = outbox_.batch()}});
+  effects_.push_back(effect::ask_owner{lane::frames,
+                                       hand_over{.session = who_.session,
+                                                 .attachment = who_.attachment,
+                                                 .bridge = who_.bridge,
+                                                 .acknowledged = outbox_.acknowledged(),
+                                                 .attempt = attempt_,
+                                                 .frames = outbox_.batch()},
+                                       attempt_time(frames_lane_.unanswered)});
 }
 
-void attachment::ask_life(moment now) {
+void attachment::ask_life() {
   const auto ask = [&](life_question what, session_request request) {
     life_lane_.under_way = true;
     asked_ = what;
-    effects_.push_back(effect::ask_owner{lane::life, std::move(request)});
+    effects_.push_back(effect::ask_owner{lane::life, std::move(request), attempt_time(life_lane_.unanswered)});
   };
   if (attach_again_) {
     ask(life_question::attach, attach{who_.session, who_.attachment, who_.bridge, who_.token_hash, who_.instance});
-  } else if (!reading_is_over()) {
-    if (now >= renew_at_) ask(life_question::renewal, renew{who_.session, who_.attachment, who_.bridge});
-  } else if (outbox_.empty() && !frames_lane_.under_way) {
+  } else if (reading_is_over() && outbox_.empty() && !frames_lane_.under_way) {
     if (ending_ == ending::superseded) {
       ask(life_question::end, seal{who_.session, who_.attachment, outbox_.last_number()});
     } else {

@@ -9,6 +9,7 @@
 namespace throughline::agent_bridge {
 
 void attachment::on(const input::attach_committed& in, moment) {
+  attached_ = true;
   if (!who_.instance) return;
   numbers_.emplace(in.agent_seq);
   acks_ = ack_pacer(in.agent_seq);

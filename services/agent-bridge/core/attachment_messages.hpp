@@ -51,6 +51,9 @@ struct unanswered {
   lane which = lane::frames;
   send_failure why = send_failure::timeout;
 };
+struct not_renewed {  ///< what an owner said of it among the renewals of its shard; while `wants_renewal`
+  renewal_fault why = renewal_fault::unknown;
+};
 struct ordered {
   ticket asked = 0;
   bridge_order what;
@@ -71,13 +74,14 @@ struct tick {};           ///< `next_wake` has come
 
 using attachment_input =
     std::variant<input::attach_committed, input::frame_read, input::frame_ignored, input::bad_frame, input::answered,
-                 input::unanswered, input::ordered, input::command_settled, input::ack_settled, input::socket_ended,
-                 input::drain, input::drain_over, input::wire_restored, input::tick>;
+                 input::unanswered, input::not_renewed, input::ordered, input::command_settled, input::ack_settled,
+                 input::socket_ended, input::drain, input::drain_over, input::wire_restored, input::tick>;
 
 namespace effect {
 struct ask_owner {  ///< answer with `answered` or `unanswered` of this lane
   lane which = lane::frames;
   session_request request;
+  millis patience{0};
 };
 struct resume {  ///< v2: the first frame of the socket
   position last;

@@ -22,6 +22,13 @@ inline bool may_have_happened(send_failure why) {
   return why == send_failure::timeout || why == send_failure::connection_lost;
 }
 
+/// How long one attempt is waited for; `unanswered`: those in a row that were not answered in time. What an owner had
+/// been asked when it died is asked again after the first. No more than this, so that the successor of a frozen one is
+/// found within the 7 s of design 7.
+inline millis attempt_time(unsigned unanswered) {
+  return millis(unanswered == 0 ? 1000 : 1500);
+}
+
 /// Delay before the next try: 50 ms doubling to 1 s, of which a random half is left out, so that many senders do not
 /// come back at once. `failures` counts those in a row, this one included.
 inline millis retry_delay(unsigned failures, std::uint64_t chance) {
@@ -29,9 +36,11 @@ inline millis retry_delay(unsigned failures, std::uint64_t chance) {
   return millis(longest / 2 + chance % (longest / 2 + 1));
 }
 
-/// After a failure. One that has cost its whole timeout already is repeated soon.
+/// After a failure. One that has cost its whole timeout already is repeated soon. Where nobody serves the shard a
+/// successor is on its way, and asking costs nobody anything: 400 ms at most.
 inline millis retry_delay(send_failure why, unsigned failures, std::uint64_t chance) {
-  return why == send_failure::timeout ? millis(chance % 50) : retry_delay(failures, chance);
+  if (why == send_failure::timeout) return millis(chance % 50);
+  return retry_delay(why == send_failure::no_responders ? std::min(failures, 4u) : failures, chance);
 }
 
 }  // namespace throughline::agent_bridge

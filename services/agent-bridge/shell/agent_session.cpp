@@ -8,9 +8,6 @@ namespace throughline::agent_bridge {
 namespace {
 
 using steady = std::chrono::steady_clock;
-/// For one attempt. What an owner had been asked when it died is asked again after it: with a spare replica the session
-/// goes on within 2 s.
-constexpr millis ask_timeout{1'500};
 /// Orders that wait for an answer; the owner has few commands out at a time.
 constexpr std::size_t orders_max = 1024;
 
@@ -38,7 +35,7 @@ std::string_view name_of(io::socket_end_reason why) {
 
 agent_session::agent_session(environment with, attachment_identity who)
     : with_(std::move(with)),
-      core_(std::move(who), outbox_limits{}, system_entropy(), steady::now()),
+      core_(std::move(who), outbox_limits{}, system_entropy()),
       timer_(with_.loop.context()),
       stirred_(with_.loop.context()) {
   with_.counts.attachments(1);
@@ -125,6 +122,7 @@ void agent_session::order(io::message asked, bridge_order what) {
 void agent_session::apply(attachment_input what) {
   const auto self = shared_from_this();
   auto effects = core_.apply(std::move(what), steady::now());
+  note_renewal();
   for (auto& e : effects) {
     std::visit([this](auto& one) { perform(one); }, e);
   }
@@ -136,7 +134,7 @@ void agent_session::apply(attachment_input what) {
 void agent_session::perform(effect::ask_owner& e) {
   const auto started = steady::now();
   asked_[static_cast<std::size_t>(e.which)] = with_.owner.ask(
-      e.request, ask_timeout,
+      e.request, e.patience,
       [weak = weak_from_this(), which = e.which, started](owner_link::outcome<codec::reply_message> answer) {
         const auto self = weak.lock();
         if (!self) return;
@@ -241,6 +239,12 @@ void agent_session::perform(effect::finished& e) {
                                          {"last_number", core_.kept().last_number()},
                                          {"frames_lost", e.frames_lost}});
   with_.on_finished(identity().attachment);
+}
+
+void agent_session::note_renewal() {
+  if (renewed_ == core_.wants_renewal()) return;
+  renewed_ = core_.wants_renewal();
+  with_.on_renewal(identity(), renewed_);
 }
 
 void agent_session::account() {

@@ -32,6 +32,7 @@ class agent_session : public std::enable_shared_from_this<agent_session> {
     owner_link& owner;
     probe& counts;
     std::size_t entry_bytes_max = std::size_t{8} << 20;
+    std::function<void(const attachment_identity&, bool)> on_renewal;  ///< whether it is to be renewed from now on
     std::function<void(const attachment_id&)> on_finished;
   };
 
@@ -39,6 +40,7 @@ class agent_session : public std::enable_shared_from_this<agent_session> {
   ~agent_session();
 
   const attachment_identity& identity() const { return core_.identity(); }
+  bool stays() const { return core_.stays(); }
 
   /// `agent_seq`: how far the instance is committed (v2).
   void attach_committed(std::uint64_t epoch, std::uint64_t agent_seq);
@@ -50,6 +52,7 @@ class agent_session : public std::enable_shared_from_this<agent_session> {
   void drain() { apply(input::drain{}); }
   void drain_over() { apply(input::drain_over{}); }
   void wire_restored() { apply(input::wire_restored{}); }
+  void not_renewed(renewal_fault why) { apply(input::not_renewed{why}); }
 
  private:
   void apply(attachment_input what);
@@ -72,10 +75,12 @@ class agent_session : public std::enable_shared_from_this<agent_session> {
   void socket_ended(io::socket_end how);
   void arm();
   void account();
+  void note_renewal();
 
   environment with_;
   attachment core_;
   bool committed_ = false;
+  bool renewed_ = false;  ///< as `on_renewal` was told
   std::shared_ptr<io::websocket> socket_;
   bool socket_over_ = false;
   std::string first_words_;                                                           ///< of a v2 socket

@@ -18,6 +18,8 @@ constexpr std::chrono::seconds upgrade_budget{5};
 constexpr millis attach_timeout{2'000};
 /// An agent that is one too many is told to come again after 1 s to so many, by chance.
 constexpr std::uint64_t retry_spread_s = 4;
+/// How often a bridge without NATS looks whom it has to send away.
+constexpr millis outage_step{250};
 constexpr std::chrono::seconds ping_every{20};  // design 5.5
 constexpr std::chrono::seconds idle_max{45};
 /// Commands waiting to be written to one agent.
@@ -56,6 +58,7 @@ bridge::bridge(io::event_loop& loop, io::nats_link& link, probe& counts, bridge_
       settings_(settings),
       owner_(link),
       door_(owner_, counts),
+      renewer_(loop, owner_, counts, [this](const throughline::not_renewed& what) { not_renewed(what); }),
       ids_(system_entropy()),
       id_(make_id("brg_", unix_ms(), ids_)) {
   orders_ =
@@ -85,6 +88,7 @@ boost::asio::awaitable<io::upgrade_result> bridge::upgrade(io::http_request& req
 
 boost::asio::awaitable<io::upgrade_result> bridge::admit_and_attach(io::http_request& request) {
   if (draining_) co_return unavailable("this server is going away");
+  if (outage_.refuses(steady::now())) co_return unavailable("this server has lost its connection to the others");
   const auto deadline = steady::now() + upgrade_budget;
   auto admitted = co_await door_.admit(request, deadline);
   if (auto* response = std::get_if<io::http_response>(&admitted)) co_return std::move(*response);
@@ -96,6 +100,7 @@ boost::asio::awaitable<io::upgrade_result> bridge::attach_session(admission who,
   const attachment_id attachment(make_id("att_", unix_ms(), ids_));
   const auto session = std::make_shared<agent_session>(
       agent_session::environment{loop_, owner_, counts_, settings_.entry_bytes_max,
+                                 [this](const auto& whose, bool wanted) { renewer_.renew(whose, wanted); },
                                  [this](const attachment_id& ended) { sessions_.erase(ended); }},
       attachment_identity{who.session, attachment, id_, who.token_hash, who.instance});
   sessions_.emplace(attachment, session);
@@ -162,7 +167,37 @@ std::vector<std::shared_ptr<agent_session>> bridge::all_sessions() const {
   return all;
 }
 
+void bridge::not_renewed(const throughline::not_renewed& what) {
+  const auto at = sessions_.find(what.attachment);
+  if (at == sessions_.end()) return;
+  const auto session = at->second;  // it may end by it
+  session->not_renewed(what.why);
+}
+
+void bridge::wire_lost() {
+  outage_.disconnected(steady::now());
+  if (!std::exchange(outlasting_, true)) loop_.spawn(outlast_outage());
+}
+
+boost::asio::awaitable<void> bridge::outlast_outage() {
+  for (; outage_.lasts(); co_await io::sleep_for(outage_step)) {
+    const auto who = outage_.who_leaves(steady::now());
+    if (who == nats_outage::leaving::nobody) continue;
+    auto leaving = all_sessions();
+    std::erase_if(leaving, [who](const auto& session) {
+      return !session->stays() || (who == nats_outage::leaving::numbered && !session->identity().instance);
+    });
+    if (leaving.empty()) continue;
+    leaving.resize(std::min(leaving.size(), nats_outage::at_once(leaving.size())));
+    ops::log::warn("agents_sent_away", {{"agents", leaving.size()}, {"why", "NATS is not connected"}});
+    for (const auto& session : leaving) session->drain();
+  }
+  outlasting_ = false;
+}
+
 void bridge::wire_restored() {
+  outage_.connected();
+  renewer_.wire_restored();
   for (const auto& session : all_sessions()) session->wire_restored();
 }
 

@@ -28,8 +28,17 @@ owner_link::outcome<codec::reply_message> owner_link::reply_of(const result<io::
 
 io::request_handle owner_link::ask(const session_request& request, millis timeout,
                                    std::function<void(outcome<codec::reply_message>)> then) {
-  return link_.request({.subject = codec::subject_of(request), .direct = {}}, {}, codec::encode(request, timeout),
-                       timeout,
+  return ask(codec::subject_of(request), codec::encode(request, timeout), timeout, std::move(then));
+}
+
+io::request_handle owner_link::ask(const renew& request, millis timeout,
+                                   std::function<void(outcome<codec::reply_message>)> then) {
+  return ask(codec::subject_of(request), codec::encode(request, timeout), timeout, std::move(then));
+}
+
+io::request_handle owner_link::ask(std::string subject, std::string body, millis timeout,
+                                   std::function<void(outcome<codec::reply_message>)> then) {
+  return link_.request({.subject = std::move(subject), .direct = {}}, {}, std::move(body), timeout,
                        [this, then = std::move(then)](const result<io::message>& answer) { then(reply_of(answer)); });
 }
 

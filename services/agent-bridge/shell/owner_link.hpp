@@ -28,6 +28,9 @@ class owner_link {
   /// To the owner of the session's shard. `then` is called once, later, unless the handle ends first.
   [[nodiscard]] io::request_handle ask(const session_request& request, millis timeout,
                                        std::function<void(outcome<codec::reply_message>)> then);
+  /// To the owner of the attachments' shard.
+  [[nodiscard]] io::request_handle ask(const renew& request, millis timeout,
+                                       std::function<void(outcome<codec::reply_message>)> then);
   boost::asio::awaitable<outcome<codec::reply_message>> ask(const session_request& request, millis timeout);
   /// To any state-sync.
   boost::asio::awaitable<outcome<reading>> read(const read_request& request, millis timeout);
@@ -37,6 +40,8 @@ class owner_link {
   void respond(const io::message& to, order_outcome outcome);
 
  private:
+  io::request_handle ask(std::string subject, std::string body, millis timeout,
+                         std::function<void(outcome<codec::reply_message>)> then);
   outcome<codec::reply_message> reply_of(const result<io::message>& answer);
 
   io::nats_link& link_;

@@ -28,6 +28,7 @@ probe::probe(ops::metrics_registry& m)
       repeated_(m.make_counter(named("repeated_frames_total"), "Frames of v2 agents that were said before: dropped")),
       acks_(m.make_counter(named("acks_total"), "Acks written to v2 agents")),
       lost_(m.make_counter(named("lost_frames_total"), "Frames of ended attachments that nobody takes")),
+      renewals_(m.make_counter(named("renewals_total"), "Messages that renew the attachments of a shard")),
       hand_over_seconds_(
           m.make_histogram(named("hand_over_seconds"), "From a hand-over to its answer", ops::latency_bounds())) {}
 

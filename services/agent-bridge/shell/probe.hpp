@@ -25,6 +25,7 @@ class probe {
   void frames_merged(std::uint64_t n) const { merged_.add(static_cast<double>(n)); }
   void handed_over(std::chrono::steady_clock::duration took) const;
   void retried(send_failure why);
+  void renewal_sent() const { renewals_.add(); }
   void frame_refused() const { refused_.add(); }
   void frames_skipped(std::uint64_t n) const { skipped_.add(static_cast<double>(n)); }
   void frame_repeated() const { repeated_.add(); }
@@ -49,6 +50,7 @@ class probe {
   ops::counter repeated_;
   ops::counter acks_;
   ops::counter lost_;
+  ops::counter renewals_;
   ops::histogram hand_over_seconds_;
 };
 

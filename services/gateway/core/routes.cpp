@@ -131,6 +131,10 @@ bool is_stream(operation what) {
   return what == operation::stream_answer;
 }
 
+bool stays(operation what) {
+  return what == operation::chat || what == operation::stream_answer;
+}
+
 routing find_route(std::string_view method, std::span<const std::string> segments) {
   if (segments.size() < 3 || segments[0] != "api" || segments[1] != "v1") return unknown_path{};
   const auto below = segments.subspan(2);

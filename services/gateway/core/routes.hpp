@@ -37,6 +37,9 @@ enum class operation {
 /// A GET that goes on: a browser shows its token in the query there (design 5.2).
 bool is_stream(operation what);
 
+/// A request that is answered when a turn is, and stays until then: none is begun by a gateway that drains.
+bool stays(operation what);
+
 /// What an overloaded gateway refuses before anything has happened: reads, and what stays. A change costs it little, is
 /// decided elsewhere, and may be the cancel that ends the load.
 bool may_be_put_off(operation what);

@@ -18,10 +18,11 @@ millis back_off(unsigned failures) {
 result<next_attempt> mutation_attempts::next(attempt_outcome became, millis after, millis now) {
   may_have_happened_ = may_have_happened_ || became == attempt_outcome::busy || became == attempt_outcome::unanswered;
   ++failures_;
+  if (became == attempt_outcome::unanswered) longer_ = std::min(2 * longer_, longest_attempt);
   // What was not answered in time has waited already.
   const auto wait = became == attempt_outcome::unanswered ? millis(20) : std::max(after, back_off(failures_));
   const auto left = deadline_ - now - wait;
-  if (left >= shortest_attempt) return next_attempt{wait, std::min(bounds_.attempt, left), true};
+  if (left >= shortest_attempt) return next_attempt{wait, std::min(bounds_.attempt * longer_, left), true};
   if (may_have_happened_) {
     return fail("outcome_unknown", "the request was sent but not answered: repeat it with the same id");
   }

@@ -24,13 +24,17 @@ struct next_attempt {
 };
 
 /// A mutation is repeated under its id until it is answered or patience ends: above the 7 s after which a dead owner is
-/// replaced (design 7). Then `not_accepted` if no attempt can have had an effect, else `outcome_unknown`.
+/// replaced (design 7). Then `not_accepted` if no attempt can have had an effect, else `outcome_unknown`. What an owner
+/// had been asked when it died is asked again after the first attempt, which is short; each that is not answered in
+/// time is followed by one of twice its length, so that an owner that is overloaded is asked less and less often.
 class mutation_attempts {
  public:
   struct patience {
     millis whole{10'000};
-    millis attempt{3'000};
+    millis attempt{1'000};  ///< the first; others up to `longest_attempt` times as long
   };
+  /// The third attempt ends after 6 s: when a frozen owner has just been replaced.
+  static constexpr int longest_attempt = 3;
   explicit mutation_attempts(millis now) : mutation_attempts(now, patience()) {}
   mutation_attempts(millis now, patience how_long) : bounds_(how_long), deadline_(now + how_long.whole) {}
 
@@ -43,10 +47,11 @@ class mutation_attempts {
   millis deadline_;
   bool may_have_happened_ = false;
   unsigned failures_ = 0;
+  int longer_ = 1;  ///< than the first, the next attempt
 };
 
 /// A cancel is answered when it is decided, up to 10 s later (design 6.3); a repeat waits beside the first.
-inline constexpr mutation_attempts::patience cancel_patience{millis(20'000), millis(4'000)};
+inline constexpr mutation_attempts::patience cancel_patience{millis(20'000), millis(1'000)};
 
 /// A read goes to the queue group; not answered in 500 ms, it goes to the shard's own subject, since a frozen member of
 /// the group swallows its share. What both did not answer may be large, and is given twice the time. Errors: `busy`,

@@ -32,8 +32,9 @@ struct viewer {
   wire_version version = wire_version::v1;
   user_id user;
   millis knocked_at{0};
-  position since;  ///< of one that resumes
-  position at;     ///< it has everything up to here; zero: it needs a full state
+  position since;                ///< of one that resumes
+  std::uint64_t resumes_by = 0;  ///< of one that resumes: the first read that was asked with it in mind
+  position at;                   ///< it has everything up to here; zero: it needs a full state
   /// Of one that waits for a full state: current for it is one at or above this position (all that was known when it
   /// began to wait), or from this read on.
   position needs;

@@ -79,14 +79,14 @@ void watch::open(viewer_key who, std::optional<position> since, millis now, watc
     out.push_back(effect::close_not_found{who});
     return;
   }
-  const bool resumes = v.version == wire_version::v2 && since && given_.epoch != 0;
-  if (resumes) {
-    v.since = *since;
+  v.since = v.version == wire_version::v2 ? since.value_or(position()) : position();
+  if (v.since != position() && may_resume(v.since)) {
+    v.resumes_by = resume_ticket_ + 1;
     set_state(v, viewer_state::resuming);
     ask_resume(out);
     return;
   }
-  set_state(v, viewer_state::awaiting_state);
+  give_up_resuming(v);
   serve_awaiting(now, out);
 }
 
@@ -249,6 +249,8 @@ void watch::start_over() {
   ++range_ticket_;
   ++resume_ticket_;
   resuming_from_.reset();
+  resume_above_.reset();
+  resume_halves_ = false;
   for (auto& v : viewers_) {
     v.at = {};
     const bool starts_over =

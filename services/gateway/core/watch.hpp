@@ -107,7 +107,7 @@ class watch {
   /// The socket of an admitted viewer is open: the full state follows, or what came after `since` where a v2 viewer can
   /// be given exactly that; then events.
   void open(viewer_key who, std::optional<position> since, millis now, watch_effects& out);
-  /// The viewer asks for a new full state.
+  /// The viewer asks for a new full state. It gets the next one that laggards share.
   void resync(viewer_key who, millis now, watch_effects& out);
   void leave(viewer_key who);
   /// The viewer's queue took no more. `has`: everything up to here reached the queue; zero where a full state did not.
@@ -160,6 +160,11 @@ class watch {
   void answer_knocks(millis asked_at, millis now, watch_effects& out);
   void give_state(millis now, watch_effects& out);
   bool give_tail(viewer_key who, watch_effects& out);
+  bool may_resume(position since) const;
+  void give_up_resuming(viewer& v);
+  position resume_start(std::vector<position> waiting);
+  void resume_in_vain(position asked, const std::optional<resumption>& answer);
+  void replay_to_all(position asked, const resumption& answer, watch_effects& out);
   void forward(replay::live_event event, watch_effects& out);
   void ask_resume(watch_effects& out);
   void serve_awaiting(millis now, watch_effects& out);
@@ -185,6 +190,8 @@ class watch {
   std::uint64_t range_ticket_ = 0;
   std::uint64_t resume_ticket_ = 0;
   std::optional<position> resuming_from_;
+  std::optional<std::uint64_t> resume_above_;  ///< seq of an older epoch's position that is not known
+  bool resume_halves_ = false;                 ///< the lowest was too far behind: the next reads search where it is not
   struct found_head {
     position at;
     millis asked_at;

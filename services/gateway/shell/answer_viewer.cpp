@@ -170,6 +170,15 @@ void answer_viewer::stop(error why) {
   changed_.notify();
 }
 
+void answer_viewer::send_away(error why) {
+  sent_away_ = true;
+  stop(std::move(why));
+}
+
+asio::awaitable<void> answer_viewer::woken(std::chrono::steady_clock::duration longest) {
+  co_await changed_.wait_for(longest);
+}
+
 void answer_viewer::admitted() {
   admitted_ = true;
   changed_.notify();

@@ -48,6 +48,13 @@ class answer_viewer final : public viewer_sink, public std::enable_shared_from_t
   boost::asio::awaitable<result<answer_chunks>> next(std::chrono::steady_clock::duration longest);
   /// Whoever waits in `next` gets this, now and from now on.
   void stop(error why);
+  /// The same, for a client that goes on at another gateway.
+  void send_away(error why);
+  bool sent_away() const { return sent_away_; }
+  const std::optional<error>& stopped() const { return stopped_; }
+  /// Ends a wait: in `next`, or in `woken`, which is for who serves the client and waits for that.
+  void wake() { changed_.notify(); }
+  boost::asio::awaitable<void> woken(std::chrono::steady_clock::duration longest);
 
   bool over() const { return core_.over(); }
   bool take_progress() { return core_.take_progress(); }
@@ -91,6 +98,7 @@ class answer_viewer final : public viewer_sink, public std::enable_shared_from_t
   io::notifier changed_;
   bool admitted_ = false;
   std::optional<error> stopped_;
+  bool sent_away_ = false;
   std::optional<viewer_key> key_;
   std::deque<kept> kept_;
   std::size_t kept_bytes_ = 0;

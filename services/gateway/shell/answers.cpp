@@ -19,6 +19,13 @@ constexpr millis keep_alive_every{15'000};
 constexpr millis look_every{1'000};
 constexpr millis read_budget{4'000};
 
+/// Of a stream that was sent away: for its client to take what is on its way.
+constexpr millis leave_max{1'000};
+
+std::shared_ptr<const std::string> text(std::string_view constant) {
+  return std::make_shared<const std::string>(constant);
+}
+
 std::shared_ptr<const std::string> text_of(const session_id& session, const answer_chunk& chunk) {
   using kind = answer_chunk::kind;
   if (chunk.what == kind::failed) {
@@ -33,26 +40,17 @@ std::shared_ptr<const std::string> text_of(const session_id& session, const answ
   return std::make_shared<const std::string>(codec::encode_chat_chunk(session, out));
 }
 
-/// Into a stream, waiting for room. False: the client has gone.
-asio::awaitable<bool> put(io::event_stream& to, io::notifier& room, std::shared_ptr<const std::string> text) {
-  for (;;) {
-    const auto became = to.write(text);
-    if (became != io::send_verdict::full) co_return became == io::send_verdict::queued;
-    co_await room.wait();
+/// The last of a stream that ends before its answer, where there is room for it. Without an end the client comes back,
+/// here or elsewhere, and goes on where it was: at once, where it is this gateway that goes.
+void end(io::event_stream& to, const error& why, bool leaves) {
+  const auto say = [&to](std::string_view text) {
+    return to.write(std::make_shared<const std::string>(text)) == io::send_verdict::queued;
+  };
+  if (leaves) {
+    (void)say(codec::chat_come_back);
+  } else if (why.code != "shutting_down" && why.code != "busy" && why.code != "unavailable") {
+    (void)(say(codec::encode_chat_error(std::nullopt, why)) && say(codec::chat_done));
   }
-}
-
-asio::awaitable<bool> put(io::event_stream& to, io::notifier& room, std::string_view text) {
-  auto shared = std::make_shared<const std::string>(text);
-  co_return co_await put(to, room, std::move(shared));
-}
-
-/// The last of a stream that ends before its answer. Without an end the client comes back, here or elsewhere, and goes
-/// on where it was.
-asio::awaitable<void> end(io::event_stream& to, io::notifier& room, const error& why) {
-  if (why.code == "shutting_down" || why.code == "busy" || why.code == "unavailable") co_return;
-  if (!co_await put(to, room, codec::encode_chat_error(std::nullopt, why))) co_return;
-  co_await put(to, room, codec::chat_done);
 }
 
 }  // namespace
@@ -60,11 +58,13 @@ asio::awaitable<void> end(io::event_stream& to, io::notifier& room, const error&
 asio::awaitable<result<answers::joined>> answers::join(identity who, session_id session, interaction_id id,
                                                        std::optional<position> since) {
   if (draining_) co_return std::unexpected(draining());
+  if (state_sync_.is_cut_off()) co_return std::unexpected(cut_off());
   auto one =
       std::make_shared<answer_viewer>(cutter_, state_sync_, sessions_.of(session), std::move(who), std::move(id));
   const auto begun = co_await one->begin(since);
   if (!begun) co_return std::unexpected(begun.error());
   if (draining_) co_return std::unexpected(draining());
+  if (state_sync_.is_cut_off()) co_return std::unexpected(cut_off());
   co_return one;
 }
 
@@ -107,49 +107,59 @@ io::stream_response answers::stream(joined from) {
                                       {"X-Accel-Buffering", "no"},
                                       {"X-Interaction-ID", from->waits_for().text()}},
                           .body = body};
+  waiting_.insert(from);
   loop_.spawn(pump(std::move(from), std::move(body)));
   return out;
 }
 
 asio::awaitable<void> answers::pump(joined from, std::shared_ptr<io::event_stream> to) {
-  waiting_.insert(from);
-  co_await serve(from, to);
+  const auto why = co_await serve(from, to);
+  if (why) end(*to, *why, from->sent_away() || state_sync_.is_cut_off());
   to->on_writable({});
   to->finish();
   waiting_.erase(from);
+  if (!from->sent_away()) co_return;
+  // A client that does not read would hold a drain to its end.
+  for (const auto until = steady_now() + leave_max; !to->closed() && steady_now() < until;) {
+    co_await from->woken(until - steady_now());
+  }
+  to->cut();
 }
 
-asio::awaitable<void> answers::serve(joined from, std::shared_ptr<io::event_stream> to) {
-  const auto room = std::make_shared<io::notifier>(loop_.context());
-  to->on_writable([room] { room->notify(); });
-  to->on_closed([room, weak = std::weak_ptr(from)] {
-    room->notify();
+asio::awaitable<std::optional<error>> answers::serve(joined from, std::shared_ptr<io::event_stream> to) {
+  to->on_writable([weak = std::weak_ptr(from)] {
+    if (const auto waiter = weak.lock()) waiter->wake();
+  });
+  to->on_closed([weak = std::weak_ptr(from)] {
     if (const auto waiter = weak.lock()) waiter->stop({"gone", "the client has gone"});
   });
   auto said_at = steady_now();
   turn_patience patience(idle_max_, said_at);
-  while (!to->closed()) {
-    const auto chunks = co_await from->next(look_every);
-    if (!chunks) {
-      co_await end(*to, *room, chunks.error());
-      co_return;
-    }
+  for (;;) {
+    auto chunks = co_await from->next(look_every);
+    if (!chunks) co_return std::move(chunks.error());
     for (const auto& chunk : *chunks) {
-      if (!co_await put(*to, *room, text_of(from->session(), chunk))) co_return;
+      if (auto why = co_await put(*to, *from, patience, text_of(from->session(), chunk))) co_return why;
       said_at = steady_now();
     }
-    if (from->over()) {
-      co_await put(*to, *room, codec::chat_done);
-      co_return;
-    }
+    if (from->over()) co_return co_await put(*to, *from, patience, text(codec::chat_done));
     if (from->take_progress()) patience.progress(steady_now());
-    if (const auto why = co_await given_up(*from, patience)) {
-      co_await end(*to, *room, *why);
-      co_return;
-    }
+    if (auto why = co_await given_up(*from, patience)) co_return why;
     if (steady_now() - said_at < keep_alive_every) continue;
     said_at = steady_now();
-    if (!co_await put(*to, *room, codec::chat_keep_alive)) co_return;
+    if (auto why = co_await put(*to, *from, patience, text(codec::chat_keep_alive))) co_return why;
+  }
+}
+
+asio::awaitable<std::optional<error>> answers::put(io::event_stream& to, answer_viewer& from, turn_patience& patience,
+                                                   std::shared_ptr<const std::string> text) {
+  for (;;) {
+    const auto became = to.write(text);
+    if (became == io::send_verdict::queued) co_return std::nullopt;
+    if (became == io::send_verdict::closed) co_return error{"gone", "the client has gone"};
+    if (const auto& why = from.stopped()) co_return *why;
+    co_await from.woken(look_every);
+    if (auto why = co_await given_up(from, patience)) co_return why;
   }
 }
 
@@ -168,6 +178,10 @@ void answers::add_keys(std::unordered_set<std::string>& to) const {
 
 asio::awaitable<void> answers::drain(millis spread) {
   draining_ = true;
+  return send_away(spread, draining());
+}
+
+asio::awaitable<void> answers::send_away(millis spread, error why) {
   std::vector<std::weak_ptr<answer_viewer>> all(waiting_.begin(), waiting_.end());
   const drain_pace pace(all.size(), spread);
   millis gone{0};
@@ -176,7 +190,7 @@ asio::awaitable<void> answers::drain(millis spread) {
       co_await io::sleep_for(due - gone);
       gone = due;
     }
-    if (const auto waiter = all[i].lock()) waiter->stop(draining());
+    if (const auto waiter = all[i].lock()) waiter->send_away(why);
   }
 }
 

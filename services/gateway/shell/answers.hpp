@@ -33,12 +33,20 @@ class answers {
 
   void key_revoked(const std::string& key_hash);
   void add_keys(std::unordered_set<std::string>& to) const;
-  /// Refuses new ones and ends those there are, spread over `spread`; returns when all were told.
+  std::size_t size() const { return waiting_.size(); }
+  /// Ends those there are, spread over `spread`, so that their clients go on at another gateway: streams without an
+  /// end, blocking calls with this error. Returns when all were told.
+  boost::asio::awaitable<void> send_away(millis spread, error why);
+  /// The same, and refuses new ones from now on.
   boost::asio::awaitable<void> drain(millis spread);
 
  private:
   boost::asio::awaitable<void> pump(joined from, std::shared_ptr<io::event_stream> to);
-  boost::asio::awaitable<void> serve(joined from, std::shared_ptr<io::event_stream> to);
+  /// Set when the stream ends before its answer.
+  boost::asio::awaitable<std::optional<error>> serve(joined from, std::shared_ptr<io::event_stream> to);
+  /// Into the stream, as soon as there is room; set when it ends before that.
+  boost::asio::awaitable<std::optional<error>> put(io::event_stream& to, answer_viewer& from, turn_patience& patience,
+                                                   std::shared_ptr<const std::string> text);
   /// Set when patience or the token has ended. What happened elsewhere in the tree renews patience.
   boost::asio::awaitable<std::optional<error>> given_up(const answer_viewer& from, turn_patience& patience);
 

@@ -38,6 +38,7 @@ class endpoints {
       : state_sync_(state_sync), answers_(waiters), ids_(ids) {}
 
   boost::asio::awaitable<io::http_result> answer_to(const call& c);
+  bool is_cut_off() const { return state_sync_.is_cut_off(); }
 
  private:
   response answer_whole(const call& c);

@@ -20,6 +20,10 @@ inline error overloaded() {
 inline error draining() {
   return {"shutting_down", "this gateway is shutting down"};
 }
+/// Of a gateway that its outage of NATS cuts off.
+inline error cut_off() {
+  return {"unavailable", "this gateway is cut off from its system: try again"};
+}
 /// What state-sync answered, as it is.
 io::http_response response_of(answer said);
 

@@ -33,6 +33,8 @@ asio::awaitable<io::http_result> front::serve(io::http_request& request) {
   auto response = co_await respond(request);
   const auto status = std::visit([](const auto& one) { return one.status; }, response);
   counts_.request_answered(status, std::chrono::duration<double>(steady_now() - begun).count());
+  // A balancer of connections is not to lead the next request here.
+  if (auto* whole = std::get_if<io::http_response>(&response)) whole->last = api_.is_cut_off();
   if (status >= 500) {
     ops::log::warn("request_failed", {{"method", request.method}, {"path", request.path}, {"status", status}});
   }
@@ -47,7 +49,7 @@ asio::awaitable<io::http_result> front::respond(const io::http_request& request)
     if (auto page = serve_page(request)) co_return std::move(*page);
     co_return not_there();
   }
-  if (draining_) co_return failure_of(draining());
+  if (draining_ && stays(at->what)) co_return failure_of(draining());
   const bool streams = is_stream(at->what) && request.method == "GET";
   auto who = co_await identify_.of_request(request, streams ? request_kind::stream : request_kind::plain);
   if (!who) co_return failure_of(who.error());

@@ -18,7 +18,7 @@ class front final : public io::request_handler {
   front(identification& identify, endpoints& api, user_sockets& sockets, const probe& counts, load_meter& load)
       : identify_(identify), api_(api), sockets_(sockets), counts_(counts), load_(load) {}
 
-  /// From now on requests of the API are refused; those under way go on.
+  /// From now on requests are refused that would stay; others are answered still, those under way go on.
   void drain() { draining_ = true; }
 
   boost::asio::awaitable<io::http_result> serve(io::http_request& request) override;

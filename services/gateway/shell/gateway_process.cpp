@@ -19,7 +19,10 @@
 #include "common/ops/log.hpp"
 #include "common/ops/metrics.hpp"
 #include "common/ops/ops_server.hpp"
+#include "services/gateway/core/drain_pace.hpp"
+#include "services/gateway/core/nats_outage.hpp"
 #include "services/gateway/shell/answers.hpp"
+#include "services/gateway/shell/failures.hpp"
 #include "services/gateway/shell/for_each.hpp"
 #include "services/gateway/shell/front.hpp"
 
@@ -33,6 +36,10 @@ namespace {
 constexpr millis spread_max{10'000};
 /// Kept back of the drain for what cannot be waited for.
 constexpr millis last_words{500};
+/// An attempt to connect to NATS may take that long to end: none is begun in this time and the last words.
+constexpr millis link_end{2'000};
+/// How often it is looked at how long an outage of NATS has lasted, and what a drain has left.
+constexpr millis look_every{50};
 constexpr millis keys_checked_every{4'000};
 constexpr std::size_t keys_asked_at_once = 16;
 /// File descriptors kept back of connections: NATS, the operations port, the log.
@@ -55,9 +62,11 @@ class process {
   }
   void watch_nats();
   void key_revoked(const std::string& key_hash);
+  asio::awaitable<void> watch_outage();
   asio::awaitable<void> check_keys();
   asio::awaitable<void> check_key(std::string hash);
   asio::awaitable<void> drain();
+  asio::awaitable<bool> idle_in_time(std::chrono::steady_clock::time_point end);
 
   const ops::settings& given_;
   ops::shutdown_signal& stop_;
@@ -68,7 +77,8 @@ class process {
   id_source ids_{system_entropy()};
   io::event_loop loop_{[](std::string_view what) { log::error("task_failed", {{"what", what}}); }};
   std::unique_ptr<io::nats_link> nats_;
-  state_sync_link state_sync_{*nats_, counts_};
+  nats_outage outage_{steady_now()};
+  state_sync_link state_sync_{*nats_, outage_, counts_};
   identification identify_{jwt_verifier(given_.text("jwt-hs256-secret")), given_.list("allowed-origins"), state_sync_};
   std::size_t connections_max_ = io::raise_descriptor_limit(descriptors_kept);
   load_meter load_{loop_, counts_, connections_max_, [this] { return server_.connections(); }};
@@ -86,11 +96,13 @@ void process::watch_nats() {
   nats_->on_connected([this] {
     log::info("nats_connected");
     ready_.met("nats");
+    outage_.connected();
     watches_.reconnected();
   });
   nats_->on_disconnected([this] {
     log::warn("nats_disconnected");
     ready_.unmet("nats", "not connected");
+    outage_.disconnected(steady_now());
   });
   nats_->on_refused([this](const std::string& why) {
     log::warn("nats_unreachable", {{"why", why}});
@@ -105,6 +117,18 @@ void process::watch_nats() {
     if (const auto key_hash = codec::decode_revoked_key(m.body)) key_revoked(*key_hash);
   });
   nats_->start();
+}
+
+/// What is shown here grows old without a bound, and another gateway may have NATS (design 7): viewers and waiters go.
+asio::awaitable<void> process::watch_outage() {
+  for (;;) {
+    co_await io::sleep_for(look_every);
+    if (!outage_.take_cut(steady_now())) continue;
+    log::warn("cut_off", {{"sockets", sockets_.size()}, {"waiters", answers_.size()}});
+    const auto spread = drain_pace::shortest(sockets_.size() + answers_.size(), spread_max);
+    loop_.spawn(answers_.send_away(spread, cut_off()));
+    loop_.spawn(sockets_.send_away(spread, cut_off().message));
+  }
 }
 
 void process::key_revoked(const std::string& key_hash) {
@@ -139,21 +163,32 @@ int process::run() {
   }
   log::info("listening", {{"port", *port}, {"ops_port", *ops_port}});
   watch_nats();
+  loop_.spawn(watch_outage());
   loop_.spawn(check_keys());
   stop_.on_request([this] { loop_.post([this] { loop_.spawn(drain()); }); });
   loop_.run();
   stop_.on_request({});
   revocations_.reset();
-  nats_->stop();
+  nats_->stop(millis(0));  // what was asked has been answered or given up: nothing is to be sent still
   ops_.stop();
   log::info("stopped");
   return 0;
 }
 
+asio::awaitable<bool> process::idle_in_time(std::chrono::steady_clock::time_point end) {
+  const auto kept = std::min(last_words, given_.duration("drain-timeout") / 4);
+  for (;;) {
+    const auto left = std::chrono::duration_cast<millis>(end - kept - std::chrono::steady_clock::now());
+    if (left < link_end) nats_->connect_no_more();
+    if (co_await server_.wait_idle(std::clamp(left, millis(0), look_every))) co_return true;
+    if (left <= millis(0)) co_return false;
+  }
+}
+
 /// Stop taking, tell the sockets, finish what was taken (design 5.1, drain-timeout).
 asio::awaitable<void> process::drain() {
   const auto whole = given_.duration("drain-timeout");
-  const auto until = std::chrono::steady_clock::now() + whole - std::min(last_words, whole / 4);
+  const auto end = std::chrono::steady_clock::now() + whole;
   log::info("draining");
   ready_.unmet("drain", "draining");
   server_.stop_accepting();
@@ -161,8 +196,7 @@ asio::awaitable<void> process::drain() {
   const auto spread = std::min(spread_max, whole / 2);
   loop_.spawn(answers_.drain(spread));
   co_await sockets_.drain(spread);
-  const auto left = std::chrono::duration_cast<millis>(until - std::chrono::steady_clock::now());
-  if (!co_await server_.wait_idle(std::max(left, millis(0)))) log::warn("drain_cut", {{"open", server_.connections()}});
+  if (!co_await idle_in_time(end)) log::warn("drain_cut", {{"open", server_.connections()}});
   server_.cut_all();
   co_await server_.wait_idle(std::min(last_words, whole / 4) / 2);
   loop_.stop();

@@ -11,7 +11,7 @@
 #include "common/codec/subjects.hpp"
 #include "common/io/nats/nats_asio.hpp"
 #include "common/io/net/event_loop.hpp"
-#include "services/gateway/shell/steady.hpp"
+#include "services/gateway/shell/failures.hpp"
 
 namespace throughline::gateway {
 
@@ -58,6 +58,7 @@ asio::awaitable<result<answer>> state_sync_link::change_key(key_request request)
 
 asio::awaitable<result<answer>> state_sync_link::insist(std::string subject, encoder message,
                                                         mutation_attempts::patience how_long) {
+  if (is_cut_off()) co_return fail("not_accepted", "this gateway can ask nobody, nothing happened: try again");
   mutation_attempts attempts(steady_now(), how_long);
   auto attempt = attempts.first();
   for (;;) {
@@ -72,7 +73,7 @@ asio::awaitable<result<answer>> state_sync_link::insist(std::string subject, enc
       if (auto* said = std::get_if<answer>(&decoded->what)) co_return std::move(*said);
       if (const auto* d = std::get_if<deferred>(&decoded->what)) became = deferral_of(*d);
     }
-    const auto next = attempts.next(became.became, became.after, steady_now());
+    const auto next = attempts.next(became.became, became.after, patience_now());
     if (!next) co_return std::unexpected(next.error());
     counts_.state_sync_asked_again();
     attempt = *next;
@@ -81,6 +82,7 @@ asio::awaitable<result<answer>> state_sync_link::insist(std::string subject, enc
 }
 
 asio::awaitable<result<reading>> state_sync_link::read(read_request request, millis budget) {
+  if (is_cut_off()) co_return std::unexpected(cut_off());
   read_attempts attempts(steady_now(), budget);
   const auto direct = codec::retry_subject_of(request);
   auto attempt = attempts.first();
@@ -99,7 +101,7 @@ asio::awaitable<result<reading>> state_sync_link::read(read_request request, mil
       if (d == nullptr) co_return std::move(decoded->what);
       became = deferral_of(*d);
     }
-    const auto next = attempts.next(became.became, became.after, steady_now());
+    const auto next = attempts.next(became.became, became.after, patience_now());
     if (!next) co_return std::unexpected(next.error());
     counts_.state_sync_asked_again();
     attempt = *next;

@@ -12,15 +12,21 @@
 #include "common/model/key_request.hpp"
 #include "common/model/reply.hpp"
 #include "common/model/request.hpp"
+#include "services/gateway/core/nats_outage.hpp"
 #include "services/gateway/core/sending.hpp"
 #include "services/gateway/shell/probe.hpp"
+#include "services/gateway/shell/steady.hpp"
 
 namespace throughline::gateway {
 
 class state_sync_link {
  public:
-  /// Both outlive this.
-  state_sync_link(io::nats_link& nats, const probe& counts) : nats_(nats), counts_(counts) {}
+  /// All of them outlive this.
+  state_sync_link(io::nats_link& nats, const nats_outage& outage, const probe& counts)
+      : nats_(nats), outage_(outage), counts_(counts) {}
+
+  /// Nothing can be asked until NATS is back: what is asked now is answered so at once, what is under way soon.
+  bool is_cut_off() const { return outage_.cuts_off(steady_now()); }
 
   /// The owner's answer, 2xx or not; the caller's fingerprint is filled in. Errors: `not_accepted`, `outcome_unknown`,
   /// `too_large`.
@@ -53,10 +59,13 @@ class state_sync_link {
                                                 mutation_attempts::patience how_long);
   attempt_result failed(const error& why) const;
   attempt_result deferral_of(const deferred& d) const;
+  /// Of who decides on a further attempt: patience is over where none can be made.
+  millis patience_now() const { return is_cut_off() ? millis::max() / 2 : steady_now(); }
   /// False: from a process that is behind an epoch already seen (design 3.4).
   bool is_current(std::uint64_t epoch);
 
   io::nats_link& nats_;
+  const nats_outage& outage_;
   const probe& counts_;
   std::uint64_t epoch_ = 0;
 };

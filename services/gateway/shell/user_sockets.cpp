@@ -74,6 +74,7 @@ asio::awaitable<user_sockets::checked> user_sockets::check(const io::http_reques
   if (!named || named->empty()) co_return refused({"bad_request", "session_id is missing"});
   if (!is_session_id(*named)) co_return refused(not_visible().error());
   const session_id session{std::string(*named)};
+  if (sessions_.is_cut_off()) co_return refused(cut_off());
   if (const auto after = load_.refuse(!sessions_.has_state(session))) co_return refused(overloaded(), after);
 
   const auto user = who->user;
@@ -88,8 +89,9 @@ asio::awaitable<user_sockets::checked> user_sockets::check(const io::http_reques
   if (answer == user_socket::verdict::unanswered) {
     co_return refused({"unavailable", "the session cannot be read at the moment: try again"});
   }
-  // A drain tells those that were admitted before it began: whoever knocked meanwhile is not among them.
+  // Those are sent away that were admitted before that began: whoever knocked meanwhile is not among them.
   if (draining_) co_return refused(draining(), drained_after);
+  if (sessions_.is_cut_off()) co_return refused(cut_off());
   if (identify_.was_revoked(socket->who())) co_return refused({"unauthorized", "the key was revoked"});
   if (auto& open = per_user_[user]; open < per_user_max) {
     ++open;
@@ -157,9 +159,13 @@ void user_sockets::add_keys(std::unordered_set<std::string>& to) const {
 
 asio::awaitable<void> user_sockets::drain(millis spread) {
   draining_ = true;
-  const std::vector all(sockets_.begin(), sockets_.end());
+  return send_away(spread, "this gateway is shutting down");
+}
+
+asio::awaitable<void> user_sockets::send_away(millis spread, std::string reason) {
+  std::vector all(sockets_.begin(), sockets_.end());
   if (all.empty()) co_return;
-  ops::log::info("sockets_drained", {{"count", all.size()}});
+  ops::log::info("sockets_sent_away", {{"count", all.size()}});
   const drain_pace pace(all.size(), spread);
   // A v2 client goes by itself when it was told to; what is closed before it has gone, it hears as 1001.
   const auto grace = std::min(drain_grace_max, spread / 4);
@@ -169,6 +175,7 @@ asio::awaitable<void> user_sockets::drain(millis spread) {
     if (is_v2) all[i]->say(codec::encode_reconnect(static_cast<std::uint32_t>(pace.when(i).count())));
     ends.emplace_back(pace.when(i) + (is_v2 ? grace : millis(0)), all[i]);
   }
+  all.clear();
   std::ranges::sort(ends, {}, [](const auto& one) { return one.first; });
   millis gone{0};
   for (const auto& [due, socket] : ends) {
@@ -176,9 +183,7 @@ asio::awaitable<void> user_sockets::drain(millis spread) {
       co_await io::sleep_for(due - gone);
       gone = due;
     }
-    if (const auto there = socket.lock()) {
-      there->close(codec::close_code::going_away, "this gateway is shutting down");
-    }
+    if (const auto there = socket.lock()) there->close(codec::close_code::going_away, reason);
   }
 }
 

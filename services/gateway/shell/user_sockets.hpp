@@ -32,8 +32,11 @@ class user_sockets {
   void key_revoked(const std::string& key_hash);
   /// The hashes of the keys in use here.
   void add_keys(std::unordered_set<std::string>& to) const;
-  /// Refuses new ones and tells v2 clients when to come back, spread over `spread`; closes all with 1001, each at its
-  /// time, and returns then.
+  std::size_t size() const { return sockets_.size(); }
+  /// Tells v2 clients when to come back, spread over `spread`; closes all that are open now with 1001 and this reason,
+  /// each at its time, and returns then.
+  boost::asio::awaitable<void> send_away(millis spread, std::string reason);
+  /// The same, and refuses new ones from now on.
   boost::asio::awaitable<void> drain(millis spread);
 
  private:

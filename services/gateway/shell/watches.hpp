@@ -25,6 +25,8 @@ class watches {
   /// Whether one more viewer of this session shares what is here or on its way.
   bool has_state(const session_id& session) const;
 
+  bool is_cut_off() const { return state_sync_.is_cut_off(); }
+
   void reconnected();                        ///< NATS is there again: everything may have been missed
   void dropped(const std::string& subject);  ///< messages were lost on this side
 

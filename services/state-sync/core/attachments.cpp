@@ -158,7 +158,14 @@ void on_seal(step& s, reply_token from, const seal& d) {
   on_detach(s, from, {.session = d.session, .attachment = d.attachment, .last_number = d.last_number});
 }
 
-void on_renew(step& s, reply_token from, const renew& r) {
+bool renewed_as_it_is(tree_state& tree, const renewal& r, millis steady) {
+  const auto* a = tree.newest();
+  if (!a || a->id != r.attachment || a->state != attachment_state::live) return false;
+  tree.heard_at = steady;
+  return true;
+}
+
+void on_renewal(step& s, reply_token from, const renewal& r) {
   const auto found = s.tree.attachments.find(r.attachment);
   if (found == s.tree.attachments.end()) return s.reply(from, noted{.known = false});
   auto& a = found->second;
@@ -218,7 +225,7 @@ void seal_when_done(step& s, attachment_row& a) {
 
 bool awaits_seal(const tree_state& tree, const attachment_row& a) {
   return std::ranges::any_of(tree.attachments | std::views::values, [&](const attachment_row& old) {
-    return old.number < a.number && old.state == attachment_state::superseded;
+    return old.number < a.number && old.state == attachment_state::superseded && !is_same_instance(old, a);
   });
 }
 

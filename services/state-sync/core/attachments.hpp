@@ -16,7 +16,9 @@ inline constexpr millis flap_window{60'000};
 void on_attach(step& s, reply_token from, const attach& a);
 void on_detach(step& s, reply_token from, const detach& d);
 void on_seal(step& s, reply_token from, const seal& d);
-void on_renew(step& s, reply_token from, const renew& r);
+void on_renewal(step& s, reply_token from, const renewal& r);
+/// As `tree::renewed_as_it_is`.
+bool renewed_as_it_is(tree_state& tree, const renewal& r, millis steady);
 
 /// The attachment's socket or bridge is gone. Starts the clock of what was running on it.
 void lose(step& s, attachment_row& a);

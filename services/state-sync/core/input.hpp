@@ -32,10 +32,8 @@ struct time_passed {};
 /// This owner has just loaded the tree after taking its shard: bridge silence is counted afresh, commands without an
 /// answer are repeated.
 struct taken_over {};
-/// The owner's own NATS connection was down or its process paused until now: bridge silence is counted afresh (6.2).
-struct was_deaf {};
 
-using input = std::variant<asked, time_passed, taken_over, was_deaf>;
+using input = std::variant<asked, time_passed, taken_over>;
 
 /// Bounds that are settings.
 struct limits {

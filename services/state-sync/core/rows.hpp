@@ -126,12 +126,11 @@ struct prompt_row {
 
 enum class attachment_state { live, superseded, sealed, detached };
 
-/// Frames that may have killed their owners (design 3.6), applied one at a time, `number` next. `by` has committed that
-/// it tries that one; whoever else finds this refuses it. Empty: nobody has tried it yet.
+/// Frames that may have killed their owners (design 3.6), applied one at a time, `number` next.
 struct suspect_mark {
   std::uint64_t number = 0;
-  std::uint64_t through = 0;  ///< the last of them
-  std::string by;             ///< one life of an owner
+  std::uint64_t through = 0;          ///< the last of them
+  std::vector<std::string> tried_by;  ///< lives of owners that have committed that they try `number`, each once
 };
 
 /// Table attachments, key attachment; belongs to a root.

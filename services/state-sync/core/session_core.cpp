@@ -39,7 +39,7 @@ struct request_rules {
   void operator()(const attach& r) { on_attach(s, ask.from, r); }
   void operator()(const detach& r) { on_detach(s, ask.from, r); }
   void operator()(const seal& r) { on_seal(s, ask.from, r); }
-  void operator()(const renew& r) { on_renew(s, ask.from, r); }
+  void operator()(const renewal& r) { on_renewal(s, ask.from, r); }
   void operator()(const hand_over& r) { on_hand_over(s, ask, r); }
   void operator()(const command_outcome& r) { on_outcome(s, ask.from, r); }
 };
@@ -53,7 +53,6 @@ struct input_rules {
     listen_afresh(s);
     order_again(s);
   }
-  void operator()(const was_deaf&) { listen_afresh(s); }
 };
 
 /// Forgets the text of finished turns but the newest ones.
@@ -92,6 +91,20 @@ bool tree::is_suspect(const input& what) const {
   const auto* ask = std::get_if<asked>(&what);
   const auto* frames = ask ? std::get_if<hand_over>(&ask->request) : nullptr;
   return frames && state_sync::is_suspect(*state_, *frames);
+}
+
+bool tree::needs_mark(const input& what, std::string_view owner) const {
+  const auto* ask = std::get_if<asked>(&what);
+  const auto* frames = ask ? std::get_if<hand_over>(&ask->request) : nullptr;
+  return frames && state_sync::needs_mark(*state_, *frames, owner);
+}
+
+bool tree::renewed_as_it_is(const renewal& what, millis steady) {
+  return state_sync::renewed_as_it_is(*state_, what, steady);
+}
+
+void tree::was_deaf_until(millis steady) {
+  state_->heard_at = steady;
 }
 
 decision tree::apply(const input& what, const context& at) try {

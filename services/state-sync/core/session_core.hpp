@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "services/state-sync/core/decision.hpp"
@@ -30,6 +31,16 @@ class tree {
 
   /// Frames that may have killed their owners (3.6): to be decided with nothing else in the transaction.
   bool is_suspect(const input& what) const;
+  /// It is, and will only be marked, whatever else is in the transaction: `owner` has not tried it yet.
+  bool needs_mark(const input& what, std::string_view owner) const;
+
+  /// True, and its bridge's life is noted, for a renewal that `apply` would answer with `noted{}` and write nothing
+  /// for; it needs no transaction. False, and nothing has changed, for one that must be decided.
+  [[nodiscard]] bool renewed_as_it_is(const renewal& what, millis steady);
+
+  /// This owner's own NATS connection was down, or its process paused, until now: bridge silence is counted afresh
+  /// (6.2). Nothing of it is stored.
+  void was_deaf_until(millis steady);
 
   /// Decides. On return this object holds the state after the changes; on a thrown `broken_invariant` it must be
   /// dropped.

@@ -22,6 +22,10 @@ struct claim_of {
   claim operator()(const agent::thread_title_changed&) const { return {}; }
 };
 
+bool has_tried(const suspect_mark& mark, std::string_view owner) {
+  return std::ranges::find(mark.tried_by, owner) != mark.tried_by.end();
+}
+
 }  // namespace
 
 bool is_suspect(const tree_state& tree, const hand_over& h) {
@@ -30,14 +34,21 @@ bool is_suspect(const tree_state& tree, const hand_over& h) {
   return a->second.suspect || h.attempt >= suspect_attempt;
 }
 
+bool needs_mark(const tree_state& tree, const hand_over& h, std::string_view owner) {
+  if (!is_suspect(tree, h)) return false;
+  const auto& mark = tree.attachments.at(h.attachment).suspect;
+  return !mark || (mark->tried_by.size() < lives_max && !has_tried(*mark, owner));
+}
+
 caution examine(step& s, attachment_row& a, const hand_over& h, bool deadly) {
   const auto next = std::ranges::find(h.frames, a.applied + 1, &numbered_frame::number);
   if (next == h.frames.end()) return caution::none;
-  const bool tried = a.suspect && !a.suspect->by.empty();
-  if (tried) return a.suspect->by == s.at.owner && !deadly ? caution::alone : caution::poison;
   if (!a.suspect && h.attempt < suspect_attempt) return caution::none;
-  const auto through = std::max(a.suspect ? a.suspect->through : 0, h.frames.back().number);
-  a.suspect = suspect_mark{next->number, through, std::string(s.at.owner)};
+  if (a.suspect && has_tried(*a.suspect, s.at.owner)) return deadly ? caution::poison : caution::alone;
+  if (a.suspect && a.suspect->tried_by.size() >= lives_max) return caution::poison;
+  if (!a.suspect) a.suspect = suspect_mark{.number = next->number};
+  if (h.attempt >= suspect_attempt) a.suspect->through = std::max(a.suspect->through, h.frames.back().number);
+  a.suspect->tried_by.emplace_back(s.at.owner);
   s.changed(a);
   return caution::mark;
 }
@@ -46,7 +57,7 @@ void move_mark(attachment_row& a, std::uint64_t number) {
   if (!a.suspect) return;
   if (number >= a.suspect->through) return a.suspect.reset();
   a.suspect->number = number + 1;
-  a.suspect->by.clear();
+  a.suspect->tried_by.clear();
 }
 
 void end_turn_of(step& s, const agent_event& frame) {

@@ -142,7 +142,7 @@ CREATE TABLE attachments (
   token_hash text NOT NULL,
   suspect_number bigint,
   suspect_through bigint,
-  suspect_by text
+  suspect_by text  -- names of lives of owners, with a space between
 ) WITH (fillfactor = 50
 );
 CREATE INDEX attachments_root ON attachments (root, number);

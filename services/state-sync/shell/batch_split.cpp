@@ -3,6 +3,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "services/state-sync/shell/store/columns.hpp"
+
 namespace throughline::state_sync {
 namespace {
 
@@ -61,6 +63,12 @@ std::optional<pending_input> empty_of(const pending_input& input) {
   pending_input emptied = input;
   std::get<hand_over>(emptied.request()->request).frames.front().event.reset();
   return emptied;
+}
+
+io::failure_kind fault_of(const std::exception& why) {
+  const bool undecodable =
+      dynamic_cast<const bad_stored*>(&why) != nullptr || dynamic_cast<const pqxx::conversion_error*>(&why) != nullptr;
+  return undecodable ? io::failure_kind::input_fault : io::classify(why);
 }
 
 }  // namespace throughline::state_sync

@@ -1,6 +1,7 @@
 #pragma once
-// Whether what is decided can be committed, for /readyz: the lock connection may be fine on a server whose disk is full
-// or that has become read-only. Any thread.
+// What the writers say of themselves. For /readyz, whether what is decided can be committed: the lock connection may be
+// fine on a server whose disk is full or that has become read-only. And for ownership, whether this replica can write
+// at all, or should leave its shards to those that can. Any thread.
 
 #include <array>
 #include <chrono>
@@ -20,21 +21,46 @@ class commit_health {
   static constexpr std::chrono::seconds failing_max{5};
   /// A writer that has something to commit tries again at least once a second. One that gave it up says nothing more.
   static constexpr std::chrono::seconds word_age_max{12};
+  /// From the begin of the first attempt to connect that failed to the end of the last.
+  static constexpr std::chrono::seconds unconnected_max{2};
+  /// Longer than any one statement may take, unless it is very large: the writer, or what it asks, is stuck.
+  static constexpr std::chrono::seconds standing_still_max{15};
 
   void worked(std::size_t writer);
   void failed(std::size_t writer, const std::string& why, time_point now);
+  /// An attempt to connect, from `began` to `ended`; `why_not` empty: it worked.
+  void connecting(std::size_t writer, const std::string& why_not, time_point began, time_point ended);
+  /// It looks for work, or begins a transaction.
+  void goes_on(std::size_t writer, time_point now);
+  /// Others of this process can connect now: what writers said of it before does not count any more.
+  void can_connect();
+
   /// Why a writer cannot commit; empty when all can, as far as is known.
   std::string why_not(time_point now) const;
+  /// Why a writer can do nothing for any of its sessions; empty when all can, as far as is known. What fails on an open
+  /// connection is not meant: that may be one session's doing, and would go with it to the next owner.
+  std::string cannot_write(time_point now) const;
+  /// A writer that a new connection does not help.
+  bool stands_still(time_point now) const;
 
  private:
-  struct record {
+  struct commit_record {
     unsigned failures = 0;
     std::string why;
     time_point first{};
     time_point last{};
   };
+  struct connect_record {
+    std::string why;  ///< empty: the last attempt worked, or there was none
+    time_point began{};
+    time_point ended{};
+  };
+  bool any_stands_still(time_point now) const;
+
   mutable std::mutex guard_;
-  std::array<record, writers_max> writers_;
+  std::array<commit_record, writers_max> commits_;
+  std::array<connect_record, writers_max> connects_;
+  std::array<time_point, writers_max> went_on_{};  ///< epoch: never heard of
 };
 
 }  // namespace throughline::state_sync

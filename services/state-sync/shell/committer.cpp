@@ -93,18 +93,23 @@ std::vector<committer::tree_share> committer::share_out(run& r) {
 
 void committer::bring_into_memory(run& r, std::vector<tree_share>& shares) {
   std::vector<session_id> missing;
-  for (auto& share : shares) {
+  std::erase_if(shares, [&](const tree_share& share) {
     const auto rows = r.locked.trees.find(share.root);
     auto* known = trees_.find(share.root);
-    if (known != nullptr && rows != r.locked.trees.end() && known->marks == marks_of(rows->second)) continue;
+    if (known != nullptr && rows != r.locked.trees.end() && known->marks == marks_of(rows->second)) return false;
     if (known != nullptr) ++r.result.reloaded;
     trees_.drop(share.root);
     if (rows == r.locked.trees.end()) {
       trees_.put(share.root, tree(tree_rows{}), {});
-      continue;
+      return false;
     }
-    missing.push_back(share.root);
-  }
+    if (missing.size() < loads_max) {
+      missing.push_back(share.root);
+      return false;
+    }
+    r.result.unread.insert(r.result.unread.end(), share.inputs.begin(), share.inputs.end());
+    return true;
+  });
   if (missing.empty()) return;
   auto loaded = r.through.load(missing);
   for (const auto& root : missing) {
@@ -134,10 +139,12 @@ void committer::decide(run& r, const tree_share& share, bool only_one) {
         }
       }
       const bool suspect = state.is_suspect(what);
-      if (suspect && (!only_one || next > 0)) break;
+      const bool alone = only_one && next == 0;
+      const bool marks = suspect && r.result.marked.size() < marks_max && state.needs_mark(what, owner_);
+      if (suspect && !alone && !marks) break;
       const bool unfinished = apply_one(r, state, what, writes);
       if (suspect) {
-        if (unfinished) r.result.unfinished = r.inputs[share.inputs[next]].to;
+        if (unfinished) r.result.marked.push_back(r.inputs[share.inputs[next]].to);
         next += unfinished ? 0 : 1;
         break;
       }
@@ -149,6 +156,11 @@ void committer::decide(run& r, const tree_share& share, bool only_one) {
         {share.root, broken.what, {share.inputs.begin() + static_cast<std::ptrdiff_t>(next), share.inputs.end()}});
   }
   r.result.written.add(std::move(writes));
+}
+
+bool committer::needs_mark(const pending_input& input) {
+  const auto* known = trees_.find(input.to);
+  return known != nullptr && known->state.needs_mark(input.what, owner_);
 }
 
 bool committer::apply_one(run& r, tree& state, const input& what, write_set& writes) {

@@ -29,11 +29,12 @@ struct committed_batch {
   std::vector<consequences> after;
   std::vector<session_id> decided;  ///< roots
   std::vector<std::size_t> kept;    ///< inputs whose tree is locked by somebody else
-  std::vector<std::size_t>
-      apart;  ///< a suspect one that shared its transaction, followed one or is unfinished, and what is behind
+  std::vector<std::size_t> unread;  ///< inputs whose tree is above the bound of what is loaded at once
+  /// A suspect one that shared its transaction, followed one or has just been marked, and what is behind it.
+  std::vector<std::size_t> apart;
   std::vector<broken_tree> broken;
-  std::optional<session_id> unfinished;  ///< what was addressed by the first of `apart`, which has just been marked
-  std::size_t reloaded = 0;              ///< trees whose memory was stale
+  std::vector<session_id> marked;  ///< as addressed: the first of `apart` of these is to be tried alone now
+  std::size_t reloaded = 0;        ///< trees whose memory was stale
 };
 
 struct decision_bounds {
@@ -49,6 +50,14 @@ class committer {
 
   /// `inputs` stay with the caller, to be tried again when this throws.
   committed_batch commit(store& through, std::vector<pending_input>& inputs, const decision_bounds& bounds);
+  /// It will only be marked as suspect, as far as memory knows: several can be in one transaction.
+  bool needs_mark(const pending_input& input);
+
+  /// Suspect hand-overs that are marked in one transaction. Each is then tried before anything else is taken, alone.
+  static constexpr std::size_t marks_max = 8;
+  /// Trees loaded in one transaction. Their open turns are rebuilt while the server waits, which it does for 5 s (3.5):
+  /// 32 with 1 MiB each take under 2 s (services/state-sync/README.md, "An open turn is rebuilt").
+  static constexpr std::size_t loads_max = 32;
 
  private:
   struct tree_share {

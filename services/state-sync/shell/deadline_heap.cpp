@@ -25,6 +25,11 @@ std::vector<session_id> deadline_heap::take_due(time_point now, std::size_t most
   return due;
 }
 
+void deadline_heap::drop_if(const std::function<bool(const session_id&)>& root) {
+  std::erase_if(by_time_, [&](const auto& each) { return root(each.second); });
+  std::erase_if(by_root_, [&](const auto& each) { return root(each.first); });
+}
+
 void deadline_heap::clear() {
   by_time_.clear();
   by_root_.clear();

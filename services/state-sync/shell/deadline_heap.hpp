@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <optional>
 #include <unordered_map>
@@ -21,6 +22,7 @@ class deadline_heap {
   std::optional<time_point> earliest() const;
   /// Takes up to `most` trees whose deadline is not after `now`, earliest first.
   std::vector<session_id> take_due(time_point now, std::size_t most);
+  void drop_if(const std::function<bool(const session_id&)>& root);
   std::size_t size() const { return by_root_.size(); }
   void clear();
 

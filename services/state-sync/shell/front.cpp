@@ -22,6 +22,18 @@ constexpr std::chrono::milliseconds finish_max{500};
 constexpr millis grace{1000};
 constexpr millis wait_max{120'000};
 
+/// When a `renew` is answered at the latest, whatever is not decided: within the time that its sender waits.
+millis gathering_time(millis budget) {
+  return std::min(budget, wait_max) * 3 / 4;
+}
+
+pending_input input_of(session_request request, reply_token from) {
+  pending_input input;
+  input.to = session_of(request);
+  input.what = asked{std::move(request), from, std::nullopt};
+  return input;
+}
+
 }  // namespace
 
 void front::open() {
@@ -70,6 +82,7 @@ void front::arrived(io::message m) {
     const pending_read waiting{std::move(*read), std::move(m), now, decoded->budget};
     return to_.database_heard() ? to_.readers.offer(waiting) : to_.readers.put_off(waiting, no_database_after_ms);
   }
+  if (const auto* all = std::get_if<renew>(&decoded->what)) return ask_writer_each(*all, std::move(m), decoded->budget);
   ask_writer(std::move(std::get<session_request>(decoded->what)), std::move(m), decoded->budget);
 }
 
@@ -89,8 +102,7 @@ void front::refuse(const io::message& m, const error& why) {
 }
 
 void front::ask_writer(session_request request, io::message from, millis budget) {
-  const auto to = session_of(request);
-  const auto shard = shard_or_zero(to);
+  const auto shard = shard_or_zero(session_of(request));
   auto& owner = writer_of(shard);
   // In doubt it waits with the writer: the lock was ours a moment ago, and mostly still is.
   if (to_.of(shard) == standing::stranger) {
@@ -99,17 +111,42 @@ void front::ask_writer(session_request request, io::message from, millis budget)
   }
   const auto now = std::chrono::steady_clock::now();
   const auto weight = std::exchange(from.body, {}).size();
-  pending_input input;
-  input.to = to;
+  const auto token = to_.replies.wait(from, now + std::min(budget, wait_max) + grace);
+  auto input = input_of(std::move(request), token);
   input.received = to_.process.received_at(now);
   input.budget = budget;
   input.weight = weight;
-  const auto token = to_.replies.wait(from, now + std::min(budget, wait_max) + grace);
-  input.what = asked{std::move(request), token, std::nullopt};
   if (token != 0 && owner.offer(input)) return;
   to_.counts.input_put_off();
   const deferred full{deferral::busy, full_after_ms};
   token != 0 ? to_.replies.answer(token, full, owner.epoch()) : to_.replies.answer(from, full, owner.epoch());
+}
+
+/// One input for each session: what becomes of one says nothing of the others.
+void front::ask_writer_each(const renew& request, io::message from, millis budget) {
+  const auto shard = shard_or_zero(request.attachments.front().session);
+  auto& owner = writer_of(shard);
+  if (to_.of(shard) == standing::stranger) {
+    to_.counts.input_not_owned();
+    return to_.replies.answer(from, deferred{deferral::not_owner, 0}, owner.epoch());
+  }
+  const auto now = std::chrono::steady_clock::now();
+  const auto weight = std::exchange(from.body, {}).size() / request.attachments.size();
+  const deferred full{deferral::busy, full_after_ms};
+  const auto tokens = to_.replies.wait_each(from, request, now + gathering_time(budget));
+  if (tokens.empty()) {
+    to_.counts.input_put_off();
+    return to_.replies.answer(from, full, owner.epoch());
+  }
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    auto input = input_of(request.attachments[i], tokens[i]);
+    input.received = to_.process.received_at(now);
+    input.budget = budget;
+    input.weight = weight;
+    if (owner.offer(input)) continue;
+    to_.counts.input_put_off();
+    to_.replies.answer(tokens[i], full, owner.epoch());
+  }
 }
 
 }  // namespace throughline::state_sync

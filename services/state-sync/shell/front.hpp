@@ -50,6 +50,7 @@ class front {
   void key_request_arrived(io::message m);
   void refuse(const io::message& m, const error& why);
   void ask_writer(session_request request, io::message from, millis budget);
+  void ask_writer_each(const renew& request, io::message from, millis budget);
 
   rooms to_;
   std::mutex guard_;

@@ -135,12 +135,12 @@ std::vector<held_inputs::inputs> held_inputs::take_due_alone(time_point now, std
   return parts;
 }
 
-held_inputs::inputs held_inputs::take_spent(time_point now) {
+held_inputs::inputs held_inputs::take_nearly_spent(time_point now) {
   inputs spent;
   for (auto& [session, w] : sessions_) {
-    if (std::ranges::none_of(w.items, [&](const auto& i) { return i.spent(now); })) continue;
+    if (std::ranges::none_of(w.items, [&](const auto& i) { return i.nearly_spent(now); })) continue;
     inputs kept;
-    for (auto& i : take(w)) (i.spent(now) ? spent : kept).push_back(std::move(i));
+    for (auto& i : take(w)) (i.nearly_spent(now) ? spent : kept).push_back(std::move(i));
     put_in_front(w, std::move(kept));
   }
   std::erase_if(sessions_, [](const auto& each) { return each.second.items.empty() && each.second.failures == 0; });

@@ -50,8 +50,8 @@ class held_inputs {
   inputs take_due(time_point now, inbox_bounds most);
   /// What is due of sessions that are tried alone, up to `most` of them, the longest due first.
   std::vector<inputs> take_due_alone(time_point now, std::size_t most);
-  /// What its senders no longer wait for, out of turn: pauses may be longer than budgets.
-  inputs take_spent(time_point now);
+  /// What its senders will soon no longer wait for, out of turn: pauses may be longer than budgets.
+  inputs take_nearly_spent(time_point now);
   /// What waits of these sessions, which are forgotten.
   inputs take_of(const std::function<bool(const session_id&)>& sessions);
   inputs take_all();

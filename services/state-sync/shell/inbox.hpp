@@ -55,6 +55,20 @@ class inbox {
     return taken;
   }
 
+  /// Those that `unwanted` says, out of turn.
+  template <class Predicate>
+  std::vector<T> take_if(Predicate unwanted) {
+    const std::lock_guard hold(guard_);
+    std::vector<T> taken;
+    std::erase_if(items_, [&](std::pair<T, std::size_t>& each) {
+      if (!unwanted(std::as_const(each.first))) return false;
+      bytes_ -= each.second;
+      taken.push_back(std::move(each.first));
+      return true;
+    });
+    return taken;
+  }
+
   /// Nothing is put any more; what is there can be taken.
   void close() {
     const std::lock_guard hold(guard_);

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "common/ops/log.hpp"
-#include "services/state-sync/shell/connector.hpp"
 #include "services/state-sync/shell/store/shard_locks.hpp"
 
 namespace throughline::state_sync {
@@ -22,16 +21,22 @@ constexpr milliseconds answer_max{5000};
 /// before the first would give up shards, and everybody keeps what it has: somebody must run the clocks of turns.
 constexpr milliseconds deaf_member_max{750};
 constexpr milliseconds deaf_owner_max{1500};
+/// The same for writers that cannot write, from when it was noticed (`commit_health::cannot_write`).
+constexpr milliseconds unable_owner_max{750};
+/// A server that answers is connected to by then; a slower one is looked at again with the next beat.
+constexpr milliseconds trial_wait{100};
 
 }  // namespace
 
-ownership::ownership(const io::database& database, callbacks tell) : database_(database), tell_(std::move(tell)) {}
+ownership::ownership(const io::database& database, commit_health& writers, callbacks tell)
+    : database_(database), writers_(writers), tell_(std::move(tell)) {}
 
 ownership::~ownership() {
   stop();
 }
 
 void ownership::start() {
+  started_ = true;
   thread_ = std::thread([this] { run(); });
 }
 
@@ -45,7 +50,7 @@ void ownership::hears(bool requests) {
   if (requests) {
     deaf_since_ = 0;
   } else if (deaf_since_ == 0) {
-    deaf_since_ = thread_.joinable() ? clock::now().time_since_epoch().count() : 1;
+    deaf_since_ = started_ ? clock::now().time_since_epoch().count() : 1;
   }
   wake_.set();
 }
@@ -64,6 +69,10 @@ bool ownership::deaf_for(milliseconds time) const {
   return since != 0 && clock::now() - clock::time_point(clock::duration(since)) >= time;
 }
 
+bool ownership::unable_for(milliseconds time) const {
+  return unable_since_ && clock::now() - *unable_since_ >= time;
+}
+
 void ownership::run() {
   while (!stopping_) {
     round();
@@ -78,12 +87,13 @@ void ownership::round() {
     if (!connect_now()) return;
     take_told(*connection_);
     const bool able = keep_membership();
+    tried_.reset();
     const auto seen = look();
-    if (!able) return;
-    tell_.database(true, "");
+    if (able) tell_.database(true, "");
     const auto change = change_of(seen, number_);
     if (!change.take.empty()) take(change.take);
-    if (!change.give_up.empty() && (member_ || deaf_for(deaf_owner_max))) give_up(change.give_up);
+    const bool leaves = member_ || deaf_for(deaf_owner_max) || unable_for(unable_owner_max);
+    if (!change.give_up.empty() && leaves) give_up(change.give_up);
   } catch (const std::exception& e) {
     const auto why = io::reason_of(e);
     ops::log::warn("lock_connection_lost", {{"why", why}});
@@ -92,44 +102,80 @@ void ownership::round() {
   }
 }
 
+/// First the trial, which may take longer than PostgreSQL waits for a beat of the lock connection: of a list all hosts
+/// are looked at, also those that swallow packets. After it the host is known.
 bool ownership::connect_now() {
   if (connection_ && connection_->usable()) return true;
   connection_lost();
-  auto opened = connect(database_, io::connection_role::lock);
+  auto tried = connect(database_, io::connection_role::work);
+  auto opened = tried ? connect(database_, io::connection_role::lock) : std::move(tried);
   if (!opened) {
     tell_.database(false, opened.error());
     return false;
   }
+  tried_ = std::move(tried->link);
   connection_ = std::move(opened->link);
   const auto watched = connection_->limit(answer_max);
   listen_for_changes(*connection_);
   return true;
 }
 
-/// False when this replica should be a member and cannot be one.
+/// On the list of members as long as this replica serves. False, and told why, when it would but cannot.
 bool ownership::keep_membership() {
-  const bool wanted = !deaf_for(deaf_member_max);
-  if (wanted == member_) return true;
-  if (wanted) {
-    // Without connections to write with, as on a server that has none left, it would only keep shards from others.
-    const auto trial = connect(database_, io::connection_role::work);
-    if (!trial) {
-      tell_.database(false, trial.error());
-      return false;
-    }
-  }
-  const auto watched = connection_->limit(answer_max);
-  if (wanted) {
-    do {
-      number_ = static_cast<member_number>(system_entropy() & 0x7fffffff);
-    } while (!join(*connection_, number_));
+  const auto now = clock::now();
+  const auto unable = writers_.cannot_write(now);
+  if (unable.empty()) {
+    unable_since_.reset();
   } else {
-    leave(*connection_, number_);
+    unable_since_ = unable_since_.value_or(now);
+    tell_.database(false, unable);
   }
-  member_ = wanted;
-  ops::log::info(wanted ? "joined" : "left", {{"member", number_}});
-  tell_of_change(*connection_);
+  const bool hears = !deaf_for(deaf_member_max);
+  if (member_ && hears && unable.empty()) return true;
+  if (member_) {
+    leave_members(hears ? unable : "deaf");
+    return unable.empty();
+  }
+  if (!hears) {
+    if (trial_.valid() && trial_.wait_for(milliseconds(0)) == std::future_status::ready) trial_ = {};
+    return unable.empty();
+  }
+  if (writers_.stands_still(now) || !try_to_connect()) return false;
+  writers_.can_connect();
+  unable_since_.reset();
+  join_members();
   return true;
+}
+
+/// Whether a connection to write with has been opened just now: without one, as on a server that has none left, this
+/// replica would only keep shards from others. On a thread of its own, for the lock connection has to go on beating.
+bool ownership::try_to_connect() {
+  if (tried_) return true;
+  if (!trial_.valid()) {
+    trial_ = std::async(std::launch::async, [this] { return connect(database_, io::connection_role::work); });
+  }
+  if (trial_.wait_for(trial_wait) != std::future_status::ready) return false;
+  auto tried = trial_.get();
+  if (!tried) tell_.database(false, tried.error());
+  return tried.has_value();
+}
+
+void ownership::join_members() {
+  const auto watched = connection_->limit(answer_max);
+  do {
+    number_ = static_cast<member_number>(system_entropy() & 0x7fffffff);
+  } while (!join(*connection_, number_));
+  member_ = true;
+  ops::log::info("joined", {{"member", number_}});
+  tell_of_change(*connection_);
+}
+
+void ownership::leave_members(std::string_view why) {
+  const auto watched = connection_->limit(answer_max);
+  leave(*connection_, number_);
+  member_ = false;
+  ops::log::warn("left", {{"member", number_}, {"why", why}});
+  tell_of_change(*connection_);
 }
 
 /// What is no longer held is lost; what is held and was forgotten is not: `taken` has not been told of it.
@@ -186,6 +232,7 @@ std::vector<shard_number> ownership::all_held() const {
 }
 
 void ownership::connection_lost() {
+  tried_.reset();
   connection_.reset();
   member_ = false;
   const auto lost = all_held();

@@ -1,19 +1,26 @@
 #pragma once
 // Which shards this replica owns (design 3.5). A thread of its own holds PostgreSQL's locks on one connection, looks at
 // all of them every 500 ms and when another replica tells of a change (which is also the beat), and takes or gives up
-// what `change_of` says. Correctness never rests on it: the fence does.
+// what `change_of` says. A replica that cannot serve (it hears no requests, or its writers cannot write) leaves the
+// list of members, and its shards to those that can. Correctness never rests on it: the fence does.
 
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <expected>
 #include <functional>
+#include <future>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
 #include "common/base/ulid.hpp"
 #include "common/io/postgres/database.hpp"
+#include "services/state-sync/shell/commit_health.hpp"
+#include "services/state-sync/shell/connector.hpp"
 #include "services/state-sync/shell/shard_share.hpp"
 #include "services/state-sync/shell/wake_signal.hpp"
 
@@ -32,7 +39,8 @@ class ownership {
     std::function<void(bool up, const std::string& why)> database;
   };
 
-  ownership(const io::database& database, callbacks tell);
+  /// `writers`: what they say of themselves.
+  ownership(const io::database& database, commit_health& writers, callbacks tell);
   ~ownership();  ///< `stop`
   ownership(const ownership&) = delete;
   ownership& operator=(const ownership&) = delete;
@@ -57,7 +65,11 @@ class ownership {
   void round();
   bool connect_now();
   bool keep_membership();
+  bool try_to_connect();
+  void join_members();
+  void leave_members(std::string_view why);
   bool deaf_for(std::chrono::milliseconds time) const;
+  bool unable_for(std::chrono::milliseconds time) const;
   shard_view look();
   void take(const std::vector<shard_number>& free);
   void give_up(const std::vector<shard_number>& held);
@@ -67,15 +79,20 @@ class ownership {
   void give_up_all();
 
   const io::database& database_;
+  commit_health& writers_;
   const callbacks tell_;
   std::unique_ptr<io::database_connection> connection_;
   member_number number_ = 0;  ///< of this connection's membership
   bool member_ = false;
+  std::optional<clock::time_point> unable_since_;  ///< writers of this replica cannot write
   std::array<std::atomic<bool>, shard_count> held_{};
   std::atomic<clock::rep> last_beat_ = 0;   ///< when the beat that was last answered was sent
   std::atomic<clock::rep> deaf_since_ = 0;  ///< 0: hears
+  std::atomic<bool> started_ = false;
   std::atomic<bool> stopping_ = false;
   wake_signal wake_;
+  std::future<std::expected<connected, std::string>> trial_;  ///< under way, or not looked at yet
+  std::unique_ptr<io::database_connection> tried_;            ///< passed in this round
   std::thread thread_;
 };
 

@@ -25,6 +25,9 @@ struct pending_input {
   bool failed_alone = false;  ///< decided alone once and refused by the database; it gets one more try after a reload
 
   bool spent(time_point now) const { return budget.count() > 0 && now - received >= budget; }
+  /// So near its end that a sender who is told now still hears it. One that hears nothing takes it that the input may
+  /// have been tried, and counts that against it (3.6).
+  bool nearly_spent(time_point now) const { return budget.count() > 0 && now - received >= budget * 3 / 4; }
   asked* request() { return std::get_if<asked>(&what); }
   const asked* request() const { return std::get_if<asked>(&what); }
 };

@@ -43,6 +43,8 @@ probe::probe(ops::metrics_registry& r)
                                {{"how", "given_up"}})),
       lost_(r.make_counter("throughline_state_sync_shard_moves_total", "Shards taken, given up and lost.",
                            {{"how", "lost"}})),
+      renewals_(r.make_counter("throughline_state_sync_renewals_unwritten_total",
+                               "Renewals that changed nothing: answered without a transaction.")),
       batch_size_(r.make_histogram("throughline_state_sync_batch_inputs", "Inputs per transaction.",
                                    {1, 2, 5, 10, 20, 50, 100, 200, 512})),
       commit_seconds_(r.make_histogram("throughline_state_sync_commit_seconds", "Time of a write transaction.",

@@ -22,6 +22,7 @@ class probe {
   void input_expired() const { expired_.add(); }
   void input_put_off() const { busy_.add(); }
   void input_not_owned() const { not_owned_.add(); }
+  void renewed_as_it_is() const { renewals_.add(); }
   void frames_ignored(std::size_t n) const { ignored_.add(static_cast<double>(n)); }
   void message_malformed() const { malformed_.add(); }
   void events_not_published(std::size_t n) const { unpublished_.add(static_cast<double>(n)); }
@@ -42,7 +43,7 @@ class probe {
  private:
   ops::counter batches_, inputs_, events_, retries_, splits_, in_doubt_, stale_, quarantined_, refused_, expired_,
       busy_, ignored_, malformed_, unpublished_, reads_, reads_busy_, orders_, orders_dropped_, not_owned_, taken_,
-      given_up_, lost_;
+      given_up_, lost_, renewals_;
   ops::histogram batch_size_, commit_seconds_, read_seconds_;
   ops::gauge depth_[writers_max];
   ops::gauge trees_[writers_max];

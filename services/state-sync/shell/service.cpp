@@ -78,24 +78,29 @@ void service::parts::build(const service_settings& s) {
   orders = std::make_unique<order_desk>(link, counts, report, standing_of);
   out = std::make_unique<publisher>(link, *orders, replies, counts);
   owned = std::make_unique<ownership>(
-      database, ownership::callbacks{[this](const auto& taken) { take(taken); },
-                                     [this](const auto& given_up) {
-                                       counts.shards_given_up(given_up.size());
-                                       leave(given_up, leave_max);
-                                     },
-                                     [this](const auto& lost) {
-                                       counts.shards_lost(lost.size());
-                                       leave(lost, {});
-                                     },
-                                     [this](bool up, const std::string& why) { database_is(up, why); }});
+      database, commits,
+      ownership::callbacks{[this](const auto& taken) { take(taken); },
+                           [this](const auto& given_up) {
+                             counts.shards_given_up(given_up.size());
+                             leave(given_up, leave_max);
+                           },
+                           [this](const auto& lost) {
+                             counts.shards_lost(lost.size());
+                             leave(lost, {});
+                           },
+                           [this](bool up, const std::string& why) { database_is(up, why); }});
   const auto attempted = [this](std::size_t number, const std::string& why_not) {
     why_not.empty() ? commits.worked(number) : commits.failed(number, why_not, clock::now());
   };
+  const auto connecting = [this](std::size_t number, const std::string& why_not, clock::time_point began) {
+    commits.connecting(number, why_not, began, clock::now());
+  };
+  const auto goes_on = [this](std::size_t number) { commits.goes_on(number, clock::now()); };
   std::vector<writer*> by_number;
   for (std::size_t i = 0; i < probe::writers_max; ++i) {
-    writers.push_back(
-        std::make_unique<writer>(i, writer_surroundings{database, *out, replies, counts, process, standing_of,
-                                                        [this] { return link.connected(); }, s.bounds, attempted}));
+    writers.push_back(std::make_unique<writer>(
+        i, writer_surroundings{database, *out, replies, counts, process, standing_of,
+                               [this] { return link.connected(); }, s.bounds, attempted, connecting, goes_on}));
     by_number.push_back(writers.back().get());
   }
   readers = std::make_unique<reader_pool>(database, link, counts, s.snapshot_budget);
@@ -234,6 +239,8 @@ void service::serve() {
   p.door->open();
   p.owned->start();
   while (!stop_.wait_for(pulse::tick_interval)) {
+    p.replies.answer_overdue(parts::clock::now());
+    for (const auto& w : p.writers) w->answer_waiting();
     if (!p.process.tick(parts::clock::now())) continue;
     ops::log::warn("process_was_paused");
     p.deaf_until_now();

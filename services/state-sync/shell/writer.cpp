@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <ranges>
 #include <utility>
 
 #include "common/ops/log.hpp"
@@ -13,10 +14,18 @@ namespace {
 
 constexpr inbox_bounds inbox_max{16'384, std::size_t{64} << 20};
 constexpr inbox_bounds batch_max{512, std::size_t{4} << 20};
+/// Places of a batch that are kept for what is due and for trees to be loaded, however much arrives.
+constexpr std::size_t own_places = 64;
+/// Of these, those of trees to be loaded: loading takes time, in which the others of the batch wait.
+constexpr std::size_t loads_max = committer::loads_max;
 constexpr std::size_t idle_trees_max = 20'000;
 constexpr std::chrono::milliseconds longest_wait{500};
-/// Open trees that are not in memory are looked for this often: what a replaced owner committed at its last moment.
-constexpr std::chrono::seconds look_interval{10};
+/// Renewals are answered from memory for this long after a transaction: the next one goes into a transaction, which
+/// sees a new epoch, or that the database is gone.
+constexpr std::chrono::seconds memory_trusted{5};
+/// Open trees that are not in memory, or not as they are, are looked for this often: what a replaced owner committed at
+/// its last moment.
+constexpr std::chrono::seconds look_interval{5};
 
 constexpr std::chrono::seconds cleanup_interval{60};
 /// Rows of each kind per cleanup: some milliseconds of the writer's time.
@@ -65,12 +74,24 @@ void writer::shards_lost(std::vector<shard_number> shards, std::function<void()>
   inbox_.put_always(lost{std::move(shards), std::move(done)});
 }
 
+void writer::answer_waiting() {
+  const auto late = [now = clock::now()](const item& what) {
+    const auto* input = std::get_if<pending_input>(&what);
+    return input != nullptr && input->nearly_spent(now);
+  };
+  for (const auto& what : inbox_.take_if(late)) {
+    around_.counts.input_expired();
+    busy(std::get<pending_input>(what), deferral::busy, 0);
+  }
+}
+
 void writer::was_deaf_until_now() {
   inbox_.put_always(deaf{});
 }
 
 void writer::run() {
   while (true) {
+    around_.goes_on(number_);
     auto batch = gather();
     if (!batch.empty()) settle(std::move(batch));
     try_alone();
@@ -91,7 +112,9 @@ bool writer::ready() {
   if (connection_ && connection_->usable()) return true;
   store_.reset();
   connection_.reset();
+  const auto began = clock::now();
   auto opened = connect(around_.database, io::connection_role::work);
+  around_.connecting(number_, opened ? std::string() : opened.error(), began);
   if (!opened) {
     ops::log::warn("database_unreachable", {{"writer", number_}, {"reason", opened.error()}});
     around_.attempted(number_, opened.error());
@@ -128,23 +151,40 @@ writer::inputs writer::gather() {
   inputs batch;
   answer_spent();
   if (database_down_ && clock::now() < down_until_ && !inbox_.drained()) {
-    std::this_thread::sleep_until(std::min(down_until_, clock::now() + longest_wait));
+    wait_out();
     if (clock::now() < down_until_) return batch;
   }
   database_down_ = false;
   const auto now = clock::now();
-  batch = held_.take_due(now, batch_max);
+  constexpr inbox_bounds most{batch_max.items - own_places, batch_max.bytes};
+  batch = held_.take_due(now, most);
   const auto until = batch.empty() ? wake_at() : now;
-  auto arrived = batch.size() < batch_max.items ? inbox_.take(batch_max, until) : std::vector<item>{};
-  for (auto& what : arrived) accept(std::move(what), batch);
-  std::erase_if(batch, [&](pending_input& input) { return turn_away(input, clock::now()); });
-  look_for_open(clock::now());
-  add_due(batch);
-  while (batch.size() < batch_max.items && !backlog_.empty()) {
-    line_up(std::move(backlog_.front()), batch);
-    backlog_.pop_front();
+  if (batch.size() < most.items) {
+    for (auto& what : inbox_.take({most.items - batch.size(), most.bytes}, until)) accept(std::move(what), batch);
   }
+  look_for_open(clock::now());
+  turn_away(batch);
+  std::erase_if(batch, [this](const pending_input& input) { return renewed_as_it_is(input); });
+  add_due(batch);
+  add_loads(batch);
   return batch;
+}
+
+/// While nothing is tried what arrives is kept as if it had been: its senders hear in time that it waits.
+void writer::wait_out() {
+  std::this_thread::sleep_until(std::min(down_until_, clock::now() + held_inputs::pause_min));
+  inputs arrived;
+  for (auto& what : inbox_.take(batch_max, clock::now())) accept(std::move(what), arrived);
+  turn_away(arrived);
+  for (auto& input : arrived) {
+    if (!held_.append(input)) busy(input, deferral::busy, static_cast<std::uint32_t>(held_inputs::pause_max.count()));
+  }
+}
+
+void writer::add_loads(inputs& batch) {
+  for (std::size_t n = 0; n < loads_max && batch.size() < batch_max.items && !backlog_.empty(); ++n) {
+    line_up(own_input(backlog_.extract(backlog_.begin()).value(), taken_over{}), batch);
+  }
 }
 
 void writer::accept(item what, inputs& batch) {
@@ -158,8 +198,37 @@ void writer::accept(item what, inputs& batch) {
   } else if (auto* less = std::get_if<lost>(&what)) {
     leaving_.push_back(std::move(*less));
   } else {
-    for (const auto& root : trees_.roots()) backlog_.push_back(own_input(root, was_deaf{}));
+    // The least recently used first, so that the order stays.
+    for (const auto& root : trees_.roots() | std::views::reverse) hear_afresh(root);
   }
+}
+
+/// True when something of the tree may be due all the same.
+bool writer::hear_afresh(const session_id& root) {
+  auto* known = trees_.find(root);
+  if (known == nullptr) return true;
+  const auto now = clock::now();
+  known->state.was_deaf_until(std::chrono::duration_cast<millis>(now.time_since_epoch()));
+  const auto due = deadline_of(root);
+  set_deadline(root);
+  return due && *due <= now;
+}
+
+/// A renewal that changes nothing stored takes no transaction. What it says is that a bridge is alive, which is so
+/// whoever owns the session, and only the owner's memory holds it; what it acknowledges is nothing that could be lost.
+bool writer::renewed_as_it_is(const pending_input& input) {
+  const auto* request = input.request();
+  const auto* what = request != nullptr ? std::get_if<renewal>(&request->request) : nullptr;
+  if (what == nullptr) return false;
+  const auto now = clock::now();
+  if (now - database_time_read_ > memory_trusted || input.in_doubt) return false;
+  auto* known = trees_.find(input.to);
+  if (known == nullptr || !known->told) return false;
+  if (!known->state.renewed_as_it_is(*what, std::chrono::duration_cast<millis>(now.time_since_epoch()))) return false;
+  set_deadline(input.to);
+  around_.counts.renewed_as_it_is();
+  around_.replies.answer(request->from, noted{}, epoch_);
+  return true;
 }
 
 /// Nothing overtakes what is held of its session.
@@ -179,19 +248,19 @@ void writer::leave_shards() {
   }
   const auto left = [this](const session_id& session) { return !shards_.contains(shard_or_zero(session)); };
   for (const auto& input : held_.take_of(left)) not_owner(input);
-  std::erase_if(backlog_, [&](const auto& input) { return left(input.to); });
+  std::erase_if(backlog_, left);
   std::erase_if(fresh_, [this](shard_number shard) { return !shards_.contains(shard); });
   for (const auto& root : trees_.roots()) {
-    if (!left(root)) continue;
-    trees_.drop(root);
-    deadlines_.set(root, std::nullopt);
+    if (left(root)) trees_.drop(root);
   }
+  deadlines_.drop_if(left);  // also of trees that are not in memory
   for (const auto& less : std::exchange(leaving_, {})) {
     if (less.done) less.done();
   }
 }
 
-/// Takeover, and every `look_interval` again: trees that wait for something must be in memory to get their time.
+/// Takeover, and every `look_interval` again: trees that wait for something must be in memory to get their time, and as
+/// they are: what an owner that stood still has committed since then is nobody else's input.
 void writer::look_for_open(clock::time_point now) {
   if (now < next_look_ || shards_.empty()) return;
   const bool first = !fresh_.empty();
@@ -199,8 +268,13 @@ void writer::look_for_open(clock::time_point now) {
   if (!ready()) return;
   try {
     const std::vector<shard_number> shards(shards_.begin(), shards_.end());
-    for (const auto& root : open_roots(*connection_, shards)) {
-      if (trees_.find(root) == nullptr && !held_.waits(root)) backlog_.push_back(own_input(root, taken_over{}));
+    const auto open = open_trees(*connection_, shards);
+    for (const auto& [root, marks] : open) {
+      const auto* known = trees_.find(root);
+      if (known == nullptr || known->marks != marks) look_into(root);
+    }
+    for (const auto& root : trees_.roots()) {
+      if (trees_.find(root)->state.next_deadline().steady && !open.contains(root)) look_into(root);
     }
     if (first) around_.out.announce(recent_heads(*connection_, fresh_));
     fresh_.clear();
@@ -225,17 +299,22 @@ void writer::clean_up(clock::time_point now) {
   }
 }
 
+void writer::look_into(const session_id& root) {
+  if (!held_.waits(root)) backlog_.insert(root);
+}
+
 void writer::add_due(inputs& batch) {
   const auto now = clock::now();
-  if (!around_.process.timers_may_run(now) || batch.size() >= batch_max.items) return;
+  const auto most = batch_max.items - loads_max;
+  if (!around_.process.timers_may_run(now) || batch.size() >= most) return;
   const bool hears = around_.nats_up();
-  for (const auto& root : deadlines_.take_due(now, batch_max.items - batch.size())) {
+  for (const auto& root : deadlines_.take_due(now, most - batch.size())) {
     if (around_.of(shard_or_zero(root)) != standing::owner || held_.waits(root)) {
       deadlines_.set(root, now + std::chrono::seconds(1));
       continue;
     }
     // The clock of bridge silence stands still while nothing can be heard (6.2).
-    if (!hears) line_up(own_input(root, was_deaf{}), batch);
+    if (!hears && !hear_afresh(root)) continue;
     line_up(own_input(root, time_passed{}), batch);
   }
 }

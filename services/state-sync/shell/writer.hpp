@@ -8,11 +8,11 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -45,6 +45,11 @@ struct writer_surroundings {
   limits bounds;
   /// What became of an attempt to commit; `why_not` empty: it worked.
   std::function<void(std::size_t writer, const std::string& why_not)> attempted = [](std::size_t, const auto&) {};
+  /// What became of an attempt to connect that began then; `why_not` empty: it worked.
+  std::function<void(std::size_t writer, const std::string& why_not, std::chrono::steady_clock::time_point began)>
+      connecting = [](std::size_t, const auto&, auto) {};
+  /// It looks for work, or begins a transaction.
+  std::function<void(std::size_t writer)> goes_on = [](std::size_t) {};
 };
 
 class writer {
@@ -60,6 +65,9 @@ class writer {
   /// What was taken before is finished, as far as it can be at once; the rest is put off, and `done` is called on the
   /// writer's thread.
   void shards_lost(std::vector<shard_number> shards, std::function<void()> done = {});
+  /// Tells the senders of what has not been looked at in time, while the writer waits for the database or has too much
+  /// to do, to repeat it: nothing has happened, and nothing of it was tried. To be called every 100 ms or so.
+  void answer_waiting();
   /// NATS was down or the process stood still until now.
   void was_deaf_until_now();
 
@@ -87,9 +95,14 @@ class writer {
   clock::time_point wake_at() const;
   void accept(item what, inputs& batch);
   void line_up(pending_input input, inputs& batch);
+  void wait_out();
   void add_due(inputs& batch);
+  void add_loads(inputs& batch);
+  bool renewed_as_it_is(const pending_input& input);
+  bool hear_afresh(const session_id& root);
   void leave_shards();
   void look_for_open(clock::time_point now);
+  void look_into(const session_id& root);
   void clean_up(clock::time_point now);
   void drop_memory();
 
@@ -97,9 +110,11 @@ class writer {
   /// `hurried`: of one session, and tried before.
   void settle(inputs batch, bool hurried = false);
   void try_alone();
+  void try_marked(const std::vector<session_id>& marked);
   void answer_spent();
   void finish(committed_batch&& done, inputs& batch, clock::time_point began);
-  void set_deadlines(const committed_batch& done);
+  std::optional<clock::time_point> deadline_of(const session_id& root);
+  void set_deadline(const session_id& root);
   void quarantine(const broken_tree& tree, inputs& batch);
   void failed(const std::exception& why, inputs batch);
   void pause_all(inputs batch);
@@ -107,7 +122,8 @@ class writer {
   void part_sessions(inputs batch);
   void split(inputs batch);
   void settle_alone(pending_input input);
-  bool turn_away(pending_input& input, clock::time_point now);
+  void turn_away(inputs& batch);
+  bool turned_away(pending_input& input, standing of_shard, clock::time_point now);
   void busy(const pending_input& input, deferral why, std::uint32_t after_ms);
   void not_owner(const pending_input& input);
 
@@ -123,9 +139,9 @@ class writer {
   std::unique_ptr<io::database_connection> connection_;
   std::unique_ptr<store> store_;
 
-  std::deque<pending_input> backlog_;  ///< loads and wake-ups of our own, taken when there is room
-  held_inputs held_;                   ///< to be tried again, before anything younger of their sessions
-  bool database_down_ = false;         ///< nothing is taken until `down_until_`
+  std::set<session_id> backlog_;  ///< roots of open trees that are not in memory, or not as they are stored
+  held_inputs held_;              ///< to be tried again, before anything younger of their sessions
+  bool database_down_ = false;    ///< nothing is tried until `down_until_`
   clock::time_point down_until_{};
   std::uint64_t commits_ = 0;
   unsigned failures_ = 0;  ///< of the connection or of everything, in a row

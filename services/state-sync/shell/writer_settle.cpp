@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <exception>
 #include <iterator>
 #include <string>
@@ -19,7 +20,7 @@ constexpr unsigned failing_in_a_row_max = 4;
 /// A batch is taken apart for no longer; the rest goes on as a batch.
 constexpr std::chrono::milliseconds parting_time_max{2000};
 /// Sessions tried alone between two batches.
-constexpr std::size_t alone_max = 8;
+constexpr std::size_t alone_max = committer::marks_max;
 /// Connections lost in a row, each in the middle of a transaction, until its sessions go on one by one.
 constexpr unsigned cuts_together_max = 2;
 /// Connections that one suspect hand-over may cost until it is refused (3.6).
@@ -38,6 +39,7 @@ std::string detail_of(const std::exception& why) {
 }  // namespace
 
 void writer::settle(inputs batch, bool hurried) {
+  around_.goes_on(number_);
   if (!ready()) return failed(pqxx::broken_connection("not connected"), std::move(batch));
   if (auto* first = batch.front().request()) first->deadly = batch.front().cuts >= cuts_alone_max;
   const auto began = clock::now();
@@ -45,10 +47,9 @@ void writer::settle(inputs batch, bool hurried) {
     auto done = committer_.commit(*store_, batch, {epoch_, around_.bounds, hurried});
     failures_ = cuts_ = 0;
     ++commits_;
-    const auto marked = done.unfinished;
+    const auto marked = done.marked;
     finish(std::move(done), batch, began);
-    // What was marked is tried at once: an owner that is replaced before that would look as if it had died of it.
-    if (marked) settle(held_.take_of([&](const session_id& session) { return session == *marked; }));
+    try_marked(marked);
   } catch (const epoch_changed& changed) {
     ops::log::warn("epoch_changed", {{"from", epoch_.load()}, {"to", changed.found}});
     drop_memory();
@@ -60,24 +61,45 @@ void writer::settle(inputs batch, bool hurried) {
   }
 }
 
+/// What was marked is tried at once: an owner that is replaced before that would look as if it had died of it.
+void writer::try_marked(const std::vector<session_id>& marked) {
+  for (const auto& session : marked) {
+    if (database_down_) return;  // it is held, and tried when the database is there again
+    auto part = held_.take_of([&](const session_id& each) { return each == session; });
+    if (!part.empty()) settle(std::move(part));
+  }
+}
+
 void writer::try_alone() {
   if (database_down_) return;
+  inputs to_mark;
+  std::vector<session_id> tried;
   for (auto& part : held_.take_due_alone(clock::now(), alone_max)) {
     const auto session = part.front().to;
-    std::erase_if(part, [&](pending_input& input) { return turn_away(input, clock::now()); });
+    turn_away(part);
     if (part.empty()) continue;
     if (database_down_) {
       held_.put_back(std::move(part), down_until_);
       continue;
     }
-    settle(std::move(part), true);
+    tried.push_back(session);
+    if (committer_.needs_mark(part.front())) {
+      std::ranges::move(part, std::back_inserter(to_mark));
+    } else {
+      settle(std::move(part), true);
+    }
+  }
+  if (!to_mark.empty()) {
+    database_down_ ? held_.put_back(std::move(to_mark), down_until_) : settle(std::move(to_mark), true);
+  }
+  for (const auto& session : tried) {
     if (!held_.waits(session)) held_.settled(session);
   }
   held_.forget_quiet(clock::now());
 }
 
 void writer::answer_spent() {
-  for (const auto& input : held_.take_spent(clock::now())) {
+  for (const auto& input : held_.take_nearly_spent(clock::now())) {
     around_.counts.input_expired();
     busy(input, deferral::busy, 0);
   }
@@ -85,16 +107,19 @@ void writer::answer_spent() {
 
 void writer::finish(committed_batch&& done, inputs& batch, clock::time_point began) {
   around_.attempted(number_, {});
-  around_.counts.batch_committed(batch.size() - done.kept.size() - done.apart.size(), done.written.events.size(),
-                                 clock::now() - began);
+  const auto left = done.kept.size() + done.unread.size() + done.apart.size();
+  around_.counts.batch_committed(batch.size() - left, done.written.events.size(), clock::now() - began);
   if (done.reloaded > 0) around_.counts.trees_reloaded(done.reloaded);
   database_time_ = done.now;
   database_time_read_ = began;
-  set_deadlines(done);
+  for (const auto& root : done.decided) set_deadline(root);
   for (const auto& tree : done.broken) quarantine(tree, batch);
   inputs kept;
   for (const auto index : done.kept) kept.push_back(std::move(batch[index]));
   held_.put_back(std::move(kept), clock::now() + locked_pause);
+  inputs unread;
+  for (const auto index : done.unread) unread.push_back(std::move(batch[index]));
+  held_.put_back(std::move(unread), clock::now());
   inputs apart;
   for (const auto index : done.apart) apart.push_back(std::move(batch[index]));
   held_.put_back_apart(std::move(apart), clock::now());
@@ -107,24 +132,23 @@ void writer::finish(committed_batch&& done, inputs& batch, clock::time_point beg
   }
 }
 
-void writer::set_deadlines(const committed_batch& done) {
-  const auto now = clock::now();
-  for (const auto& root : done.decided) {
-    const auto* known = trees_.find(root);
-    if (known == nullptr) {
-      deadlines_.set(root, std::nullopt);
-      continue;
-    }
-    const auto due = known->state.next_deadline();
-    std::optional<clock::time_point> at;
-    if (due.at) at = database_time_read_ + (*due.at - database_time_);
-    if (due.steady) {
-      const clock::time_point steady(*due.steady);
-      at = at ? std::min(*at, steady) : steady;
-    }
-    if (at) at = std::max(*at, now + deadline_pause_min);
-    deadlines_.set(root, at);
+std::optional<writer::clock::time_point> writer::deadline_of(const session_id& root) {
+  const auto* known = trees_.find(root);
+  if (known == nullptr) return std::nullopt;
+  const auto due = known->state.next_deadline();
+  std::optional<clock::time_point> at;
+  if (due.at) at = database_time_read_ + (*due.at - database_time_);
+  if (due.steady) {
+    const clock::time_point steady(*due.steady);
+    at = at ? std::min(*at, steady) : steady;
   }
+  return at;
+}
+
+void writer::set_deadline(const session_id& root) {
+  auto at = deadline_of(root);
+  if (at) at = std::max(*at, clock::now() + deadline_pause_min);
+  deadlines_.set(root, at);
 }
 
 void writer::quarantine(const broken_tree& tree, inputs& batch) {
@@ -135,16 +159,13 @@ void writer::quarantine(const broken_tree& tree, inputs& batch) {
   deadlines_.set(tree.root, until);
   for (const auto index : tree.inputs) {
     quarantined_[batch[index].to] = until;
-    turn_away(batch[index], clock::now());
+    turned_away(batch[index], around_.of(shard_or_zero(batch[index].to)), clock::now());
   }
 }
 
 void writer::failed(const std::exception& why, inputs batch) {
   if (store_) store_->abandon();
-  // Not the database's word: rows that cannot be read, or a fault of ours in one tree.
-  const bool from_database =
-      dynamic_cast<const pqxx::failure*>(&why) != nullptr || dynamic_cast<const pqxx::usage_error*>(&why) != nullptr;
-  const auto kind = from_database ? io::classify(why) : io::failure_kind::input_fault;
+  const auto kind = fault_of(why);
   if (kind == io::failure_kind::input_fault && !batch.empty()) return split(std::move(batch));
   if (kind == io::failure_kind::in_doubt) {
     around_.counts.commit_in_doubt();
@@ -258,14 +279,25 @@ void writer::settle_alone(pending_input input) {
   around_.replies.answer(to, refusal, epoch_);
 }
 
-/// True when the input is not to be decided here and now; its sender has been told.
-bool writer::turn_away(pending_input& input, clock::time_point now) {
+/// Leaves what is to be decided here and now; the senders of the rest have been told. What this replica may do is asked
+/// once per shard: were the answer another one for a later input of a session, that would overtake the earlier.
+void writer::turn_away(inputs& batch) {
+  const auto now = clock::now();
+  std::array<std::optional<standing>, shard_count> known;
+  std::erase_if(batch, [&](pending_input& input) {
+    auto& here = known.at(shard_or_zero(input.to));
+    if (!here) here = around_.of(shard_or_zero(input.to));
+    return turned_away(input, *here, now);
+  });
+}
+
+bool writer::turned_away(pending_input& input, standing of_shard, clock::time_point now) {
   if (input.spent(now)) {
     around_.counts.input_expired();
     busy(input, deferral::busy, 0);
     return true;
   }
-  const auto here = input.budget.count() > 0 ? around_.of(shard_or_zero(input.to)) : standing::owner;
+  const auto here = input.budget.count() > 0 ? of_shard : standing::owner;
   if (here == standing::stranger) {
     not_owner(input);
     return true;

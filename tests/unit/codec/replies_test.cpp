@@ -50,6 +50,14 @@ TEST_CASE("replies survive the wire, bodies as raw bytes") {
   const auto n = back<noted>(reply(noted{false, true}));
   CHECK_FALSE(n.known);
   CHECK(n.superseded);
+  CHECK(back<renewed>(reply(renewed{})).except.empty());
+  const renewed but{{{attachment_id("att_1"), renewal_fault::unknown},
+                     {attachment_id("att_2"), renewal_fault::superseded},
+                     {attachment_id("att_3"), renewal_fault::deferred}}};
+  const auto told = back<renewed>(reply(but));
+  REQUIRE(told.except.size() == 3);
+  CHECK(told.except[0].attachment == attachment_id("att_1"));
+  for (std::size_t i = 0; i < 3; ++i) CHECK(told.except[i].why == but.except[i].why);
 }
 
 TEST_CASE("readings survive the wire") {

@@ -46,7 +46,6 @@ std::vector<session_request> every_session_request() {
           attach{ses, attachment, bridge, "hash", "instance"},
           detach{ses, attachment, 4},
           seal{ses, attachment, 5},
-          renew{ses, attachment, bridge},
           hand_over{ses, attachment, bridge, 6, 3, frames},
           command_outcome{ses, attachment, command_id("cmd_1"), true}};
 }
@@ -100,7 +99,7 @@ TEST_CASE("every read_request survives the wire") {
 }
 
 TEST_CASE("fields arrive as they left") {
-  const auto decoded = decode_request(encode(every_session_request()[16], millis(1)));
+  const auto decoded = decode_request(encode(every_session_request()[15], millis(1)));
   const auto& h = std::get<hand_over>(std::get<session_request>(decoded->what));
   CHECK(h.acknowledged == 6);
   CHECK(h.attempt == 3);
@@ -123,20 +122,20 @@ TEST_CASE("the text of one is stable") {
 }
 
 TEST_CASE("a message that is wrong names its field") {
-  const std::string head = R"({"op":"renew","session":"ses_01h2xcejqtf2nbrexx3vqjhp41",)";
+  const std::string head = R"({"op":"detach","session":"ses_01h2xcejqtf2nbrexx3vqjhp41",)";
   const std::pair<std::string, const char*> cases[] = {
       {"", "JSON"},
       {"[]", "op"},
       {R"({"op":"unheard_of","budget_ms":1})", "op"},
       {R"({"op":"read_unheard_of","budget_ms":1})", "op"},
-      {head + R"("attachment":"a","bridge":"b"})", "budget_ms"},
-      {head + R"("attachment":"a","bridge":"b","budget_ms":-1})", "budget_ms"},
-      {head + R"("attachment":"a","bridge":"b","budget_ms":99999999999})", "budget_ms"},
-      {head + R"("attachment":"a","budget_ms":1})", "bridge"},
-      {head + R"("attachment":1,"bridge":"b","budget_ms":1})", "attachment"},
-      {head + R"("attachment":"","bridge":"b","budget_ms":1})", "attachment"},
-      {head + R"("attachment":")" + std::string(257, 'a') + R"(","bridge":"b","budget_ms":1})", "attachment"},
-      {R"({"op":"renew","session":"nope","attachment":"a","bridge":"b","budget_ms":1})", "session"},
+      {head + R"("attachment":"a","last_number":1})", "budget_ms"},
+      {head + R"("attachment":"a","last_number":1,"budget_ms":-1})", "budget_ms"},
+      {head + R"("attachment":"a","last_number":1,"budget_ms":99999999999})", "budget_ms"},
+      {head + R"("attachment":"a","budget_ms":1})", "last_number"},
+      {head + R"("attachment":1,"last_number":1,"budget_ms":1})", "attachment"},
+      {head + R"("attachment":"","last_number":1,"budget_ms":1})", "attachment"},
+      {head + R"("attachment":")" + std::string(257, 'a') + R"(","last_number":1,"budget_ms":1})", "attachment"},
+      {R"({"op":"detach","session":"nope","attachment":"a","last_number":1,"budget_ms":1})", "session"},
       {R"({"op":"read_heads","sessions":["nope"],"budget_ms":1})", "sessions"},
       {R"({"op":"read_heads","sessions":"nope","budget_ms":1})", "sessions"},
       {R"({"op":"read_events","session":"ses_01h2xcejqtf2nbrexx3vqjhp41","since":"x","limit":1,"bytes_max":1,)"
@@ -170,6 +169,39 @@ TEST_CASE("a hand-over has consecutive numbers from 1 and a bound") {
   CHECK(decode_request(encode(session_request(h), millis(1))).has_value());
   h.frames.push_back({hand_over_frames_max + 1, std::nullopt});
   CHECK(fault(encode(session_request(h), millis(1))).message == "frames is too long");
+}
+
+TEST_CASE("renewals travel together, those of one shard, and never one by one") {
+  const session_id same_shard("ses_01h2xcejqtf2nbrexx3vqjhpc1");
+  const session_id other_shard("ses_01h2xcejqtf2nbrexx3vqjhp42");
+  const renew both{{{ses, attachment}, {same_shard, attachment_id("att_2")}}};
+  const auto decoded = decode_request(encode(both, millis(1000)));
+  if (!decoded) FAIL(decoded.error().message);
+  CHECK(decoded->budget == millis(1000));
+  const auto& back = std::get<renew>(decoded->what);
+  REQUIRE(back.attachments.size() == 2);
+  CHECK(back.attachments[1].session == same_shard);
+  CHECK(back.attachments[1].attachment == attachment_id("att_2"));
+  const renewal alone{ses, attachment};
+  CHECK(encode(session_request(alone), millis(1)) == encode(renew{{alone}}, millis(1)));
+  CHECK(
+      fault(R"({"op":"renewal","session":"ses_01h2xcejqtf2nbrexx3vqjhp41","attachment":"a","budget_ms":1})").message ==
+      "the message has an unknown op");
+  CHECK(fault(encode(renew{}, millis(1))).message == "attachments is empty");
+  CHECK(fault(encode(renew{{{ses, attachment}, {other_shard, attachment}}}, millis(1))).message ==
+        "attachments are of several shards");
+  CHECK(fault(encode(renew{{{ses, attachment}, {ses, attachment_id()}}}, millis(1))).message == "attachment is empty");
+}
+
+TEST_CASE("as many renewals as one message may hold fit into the smallest one that is not split") {
+  renew many;
+  const attachment_id full_length("att_01h2xcejqtf2nbrexx3vqjhp43");
+  while (many.attachments.size() < renew_attachments_max) many.attachments.push_back({ses, full_length});
+  const auto text = encode(many, millis(4'000));
+  CHECK(text.size() < (64u << 10) - (4u << 10));
+  CHECK(decode_request(text).has_value());
+  many.attachments.push_back({ses, full_length});
+  CHECK(fault(encode(many, millis(1))).message == "attachments is too long");
 }
 
 TEST_CASE("the fingerprint is of the operation and its fields but the id") {

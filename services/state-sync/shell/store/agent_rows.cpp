@@ -1,5 +1,10 @@
 // Tables attachments and commands.
 
+#include <sstream>
+#include <string>
+
+#include <fmt/ranges.h>
+
 #include "services/state-sync/shell/store/columns.hpp"
 #include "services/state-sync/shell/store/row_names.hpp"
 #include "services/state-sync/shell/store/statements.hpp"
@@ -48,15 +53,18 @@ namespace {
 std::optional<suspect_mark> read_suspect(row_reader& r) {
   const auto number = r.maybe_number();
   const auto through = r.maybe_number();
-  auto by = r.maybe_text();
-  if (!number || !through || !by) return std::nullopt;
-  return suspect_mark{*number, *through, std::move(*by)};
+  const auto lives = r.maybe_text();
+  if (!number || !through || !lives) return std::nullopt;
+  suspect_mark mark{.number = *number, .through = *through};
+  std::istringstream names(*lives);
+  for (std::string life; names >> life;) mark.tried_by.push_back(std::move(life));
+  return mark;
 }
 
 void add_suspect(row_batch& to, const std::optional<suspect_mark>& mark) {
   to.add(mark ? std::optional(mark->number) : std::nullopt);
   to.add(mark ? std::optional(mark->through) : std::nullopt);
-  to.add(mark ? std::optional(mark->by) : std::nullopt);
+  to.add(mark ? std::optional(fmt::format("{}", fmt::join(mark->tried_by, " "))) : std::nullopt);
 }
 
 }  // namespace

@@ -29,12 +29,12 @@ void prepare_fence(pqxx::connection& sql) {
   sql.prepare("answers_find",
               "SELECT a.scope, a.id, a.fingerprint, a.status, a.body, a.secret, a.created_us FROM answers a "
               "JOIN unnest($1::text[], $2::text[]) k(scope, id) ON a.scope = k.scope AND a.id = k.id");
+  // An answer is given once. One that came in since `prior_answers`, from a transaction that nobody could see then, is
+  // a unique violation: decided again, alone, this input finds it. Creations have no row that both would lock.
   sql.prepare("answers_write",
               "INSERT INTO answers (scope, id, fingerprint, status, body, secret, created_us) "
               "SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::boolean[], "
-              "$7::bigint[]) ON CONFLICT (scope, id) DO UPDATE SET fingerprint = excluded.fingerprint, "
-              "status = excluded.status, body = excluded.body, secret = excluded.secret, "
-              "created_us = excluded.created_us");
+              "$7::bigint[])");
 }
 
 fence store::lock(const std::vector<session_id>& addressed) {

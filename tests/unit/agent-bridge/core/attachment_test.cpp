@@ -13,7 +13,9 @@ namespace {
 
 struct fixture {
   moment now{};
-  attachment one{{session_id("ses_1"), attachment_id("att_1"), bridge_id("brg_1"), "hash"}, {}, 7, moment{}};
+  attachment one{{session_id("ses_1"), attachment_id("att_1"), bridge_id("brg_1"), "hash"}, {}, 7};
+
+  fixture() { one.apply(input::attach_committed{1, 0}, now); }
 
   attachment_effects apply(const attachment_input& what) { return one.apply(what, now); }
   attachment_effects wait(milliseconds longer) {
@@ -145,19 +147,43 @@ TEST_CASE("a refused frame is consumed and said") {
   CHECK(f.one.kept().empty());
 }
 
-TEST_CASE("a live attachment is renewed every 5 s") {
+TEST_CASE(
+    "an attachment wants to be renewed from its attach to the end of its reading, but not while it attaches again") {
+  attachment fresh({session_id("ses_1"), attachment_id("att_1"), bridge_id("brg_1"), "hash"}, {}, 7);
+  CHECK_FALSE(fresh.wants_renewal());
   fixture f;
-  CHECK(f.wait(milliseconds(4'999)).empty());
-  CHECK(asked<renew>(f.wait(milliseconds(1))));
-  CHECK(f.wait(seconds(60)).empty());  // one at a time
-  CHECK(f.apply(input::answered{lane::life, noted{}}).empty());
-  CHECK(asked<renew>(f.wait(seconds(5))));
+  CHECK(f.one.wants_renewal());
+  CHECK_FALSE(f.one.next_wake());  // it asks nothing of its own
+  f.apply(input::not_renewed{renewal_fault::unknown});
+  CHECK_FALSE(f.one.wants_renewal());
+  f.apply(input::answered{lane::life, attached{session_id("ses_1"), 1}});
+  CHECK(f.one.wants_renewal());
+  f.apply(input::drain{});
+  CHECK(f.one.wants_renewal());  // its agent is still heard
+  f.apply(input::socket_ended{});
+  CHECK_FALSE(f.one.wants_renewal());
+}
+
+TEST_CASE("an attempt waits 1 s, the next ones longer, until one is answered") {
+  fixture f;
+  const auto patience = [](const attachment_effects& effects) {
+    const auto* ask = find<effect::ask_owner>(effects);
+    return ask ? ask->patience : millis(0);
+  };
+  CHECK(patience(f.say()) == seconds(1));
+  for (int i = 0; i < 3; ++i) {
+    f.apply(input::unanswered{lane::frames, send_failure::timeout});
+    CHECK(patience(f.wait(milliseconds(50))) == milliseconds(1'500));
+  }
+  f.apply(input::unanswered{lane::frames, send_failure::no_responders});
+  CHECK(patience(f.wait(seconds(1))) == milliseconds(1'500));
+  f.apply(input::answered{lane::frames, deferred{deferral::busy, 0}});
+  CHECK(patience(f.wait(seconds(1))) == seconds(1));
 }
 
 TEST_CASE("an attachment that the database does not know attaches again under its id, then goes on") {
   fixture f;
-  f.wait(seconds(5));
-  const auto again = f.apply(input::answered{lane::life, noted{.known = false}});
+  const auto again = f.apply(input::not_renewed{renewal_fault::unknown});
   REQUIRE(asked<attach>(again));
   CHECK(asked<attach>(again)->attachment == attachment_id("att_1"));
   CHECK(f.say().empty());
@@ -168,8 +194,7 @@ TEST_CASE("an attachment that the database does not know attaches again under it
 
 TEST_CASE("an attach that is refused later ends the socket") {
   fixture f;
-  f.wait(seconds(5));
-  f.apply(input::answered{lane::life, noted{.known = false}});
+  f.apply(input::not_renewed{renewal_fault::unknown});
   const auto effects = f.apply(input::answered{lane::life, attach_refused{404, "not_found", 0}});
   REQUIRE(find<effect::close_socket>(effects));
   CHECK(find<effect::close_socket>(effects)->code == 4404);
@@ -208,17 +233,22 @@ TEST_CASE("superseded while the owner is away: the socket is closed in time, the
 
 TEST_CASE("a renewal can say that a newer attachment exists") {
   fixture f;
-  f.wait(seconds(5));
-  CHECK(asked<seal>(f.apply(input::answered{lane::life, noted{.known = true, .superseded = true}})));
+  CHECK(asked<seal>(f.apply(input::not_renewed{renewal_fault::superseded})));
 }
 
-TEST_CASE("the answer to a renewal is not taken for that of the detach after it") {
+TEST_CASE("what a renewal of before says of an attachment that ends changes nothing") {
   fixture f;
-  f.wait(seconds(5));
-  CHECK(f.apply(input::socket_ended{}).empty());
-  const auto effects = f.apply(input::answered{lane::life, noted{}});
-  CHECK_FALSE(find<effect::finished>(effects));
-  CHECK(asked<detach>(effects));
+  CHECK(asked<detach>(f.apply(input::socket_ended{})));
+  CHECK(f.apply(input::not_renewed{renewal_fault::unknown}).empty());
+  CHECK(f.apply(input::not_renewed{renewal_fault::superseded}).empty());
+  CHECK(find<effect::finished>(f.apply(input::answered{lane::life, noted{}}))->why == "detached");
+}
+
+TEST_CASE("unknown to the owner while its agent is told to go: it is heard out all the same") {
+  fixture f;
+  f.apply(input::drain{});
+  CHECK(f.apply(input::not_renewed{renewal_fault::unknown}).empty());
+  CHECK(f.one.wants_frames());
 }
 
 TEST_CASE("a sealed attachment stops at once and says what is lost") {

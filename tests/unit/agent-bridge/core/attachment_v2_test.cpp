@@ -16,7 +16,7 @@ const bridge_order command = write_command{attachment_id("att_1"), command_id("c
 
 struct fixture {
   moment now{};
-  attachment one{{session_id("ses_1"), attachment_id("att_1"), bridge_id("brg_1"), "hash", "life"}, {}, 7, moment{}};
+  attachment one{{session_id("ses_1"), attachment_id("att_1"), bridge_id("brg_1"), "hash", "life"}, {}, 7};
   attachment_effects first;
 
   explicit fixture(std::uint64_t committed = 0) { first = apply(input::attach_committed{3, committed}); }
@@ -63,7 +63,7 @@ TEST_CASE("it is told where it stands, first of all; a stock agent is not") {
   fixture f(41);
   REQUIRE(find<effect::resume>(f.first));
   CHECK(find<effect::resume>(f.first)->last == position{3, 41});
-  attachment stock({session_id("ses_1"), attachment_id("att_1"), bridge_id("brg_1"), "hash"}, {}, 7, moment{});
+  attachment stock({session_id("ses_1"), attachment_id("att_1"), bridge_id("brg_1"), "hash"}, {}, 7);
   CHECK(stock.apply(input::attach_committed{3, 0}, moment{}).empty());
 }
 
@@ -169,8 +169,7 @@ TEST_CASE("an attachment that is made again keeps its instance; what the databas
   fixture f(41);
   f.say(42);
   f.applied(1);
-  f.wait(seconds(5));
-  const auto again = f.apply(input::answered{lane::life, noted{.known = false}});
+  const auto again = f.apply(input::not_renewed{renewal_fault::unknown});
   REQUIRE(asked<attach>(again));
   CHECK(asked<attach>(again)->instance == "life");
   const auto back = f.apply(input::answered{lane::life, attached{session_id("ses_1"), 1, 40}});

@@ -73,7 +73,7 @@ struct world {
 
   world(std::uint64_t seed, outbox_limits limits)
       : chance(seed),
-        bridge({session_id("ses_1"), attachment_id("att_1"), bridge_id("brg_1"), ""}, limits, seed, now),
+        bridge({session_id("ses_1"), attachment_id("att_1"), bridge_id("brg_1"), ""}, limits, seed),
         owner{.entries = {}, .ends = {}, .chance = chance} {}
 
   millis delay() { return millis(chance() % 40); }
@@ -83,11 +83,7 @@ struct world {
       const auto* ask = std::get_if<effect::ask_owner>(&e);
       if (!ask) continue;
       const auto* given = std::get_if<hand_over>(&ask->request);
-      if (!given) {
-        REQUIRE(std::holds_alternative<renew>(ask->request));
-        perform(bridge.apply(input::answered{lane::life, noted{}}, now));
-        continue;
-      }
+      REQUIRE(given);
       ++asks;
       waiting = true;
       times_out = now + millis(60);

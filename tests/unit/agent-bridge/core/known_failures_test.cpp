@@ -24,7 +24,7 @@ agent::message_added said(std::string message, std::string content, entry_type t
 /// A bridge with one agent, and an owner that answers when told to and joins what it was given.
 struct line {
   moment now{};
-  attachment bridge{{session_id("ses_1"), attachment_id("att_1"), bridge_id("brg_1"), "hash"}, {}, 7, moment{}};
+  attachment bridge{{session_id("ses_1"), attachment_id("att_1"), bridge_id("brg_1"), "hash"}, {}, 7};
   std::vector<numbered_frame> asked;
   unsigned requests = 0;
 

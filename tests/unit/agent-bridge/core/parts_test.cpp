@@ -6,6 +6,7 @@
 #include "services/agent-bridge/core/credentials.hpp"
 #include "services/agent-bridge/core/drain_pace.hpp"
 #include "services/agent-bridge/core/epoch_gate.hpp"
+#include "services/agent-bridge/core/nats_outage.hpp"
 #include "services/agent-bridge/core/retry.hpp"
 
 using namespace throughline;
@@ -140,4 +141,36 @@ TEST_CASE("agents are told to go one after the other, within half of the time") 
   CHECK(leaves_after(2'500, 5'000, seconds(20)) > seconds(4));
   CHECK(leaves_after(3, 4, -seconds(1)) == milliseconds(0));
   CHECK(leaves_after(0, 0, seconds(1)) == milliseconds(0));
+}
+
+TEST_CASE("a bridge without NATS turns new agents away, then sends numbered ones elsewhere, at last all") {
+  using std::chrono::seconds;
+  using leaving = nats_outage::leaving;
+  const nats_outage::moment start{};
+  nats_outage outage(start);
+  CHECK(outage.lasts());
+  CHECK_FALSE(outage.refuses(start + seconds(1)));
+  CHECK(outage.refuses(start + seconds(2)));
+  outage.connected();
+  CHECK_FALSE(outage.lasts());
+  CHECK_FALSE(outage.refuses(start + seconds(100)));
+  CHECK(outage.who_leaves(start + seconds(100)) == leaving::nobody);
+  outage.disconnected(start + seconds(100));
+  outage.disconnected(start + seconds(105));  // an outage begins once
+  CHECK(outage.who_leaves(start + seconds(109)) == leaving::nobody);
+  CHECK(outage.who_leaves(start + seconds(110)) == leaving::numbered);
+  CHECK(outage.who_leaves(start + seconds(144)) == leaving::numbered);
+  CHECK(outage.who_leaves(start + seconds(145)) == leaving::all);
+  CHECK(nats_outage::at_once(3) >= 3);
+  CHECK(nats_outage::at_once(5'000) <= 250);
+}
+
+TEST_CASE("where nobody serves a shard it is asked soon again; an attempt at one that is silent is short") {
+  using std::chrono::milliseconds;
+  for (unsigned failures = 1; failures < 20; ++failures) {
+    CHECK(retry_delay(send_failure::no_responders, failures, 1'000'003) <= milliseconds(400));
+  }
+  CHECK(retry_delay(send_failure::unusable, 19, 500) == milliseconds(1'000));
+  CHECK(attempt_time(0) == milliseconds(1'000));
+  CHECK(attempt_time(7) == milliseconds(1'500));
 }

@@ -81,9 +81,8 @@ struct world {
 
   void connect() {
     const attachment_id id("att_" + std::to_string(++attachments));
-    socket =
-        std::make_unique<attachment>(attachment_identity{session_id("ses_1"), id, bridge_id("brg_1"), "hash", "life"},
-                                     outbox_limits{}, chance(), now);
+    socket = std::make_unique<attachment>(
+        attachment_identity{session_id("ses_1"), id, bridge_id("brg_1"), "hash", "life"}, outbox_limits{}, chance());
     agent.unsent_from = 0;
     apply(input::attach_committed{1, owner.committed});
   }

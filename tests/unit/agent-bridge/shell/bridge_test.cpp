@@ -1,6 +1,9 @@
 // The bridge on a real NATS, between a stock agent made of bytes and a fake owner.
 
+#include <algorithm>
+#include <memory>
 #include <thread>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -58,6 +61,33 @@ TEST_CASE("what an agent says reaches the owner, in order; what it is told reach
   CHECK(w.owner.order(w.known().bridge, other) == order_outcome::unknown);
   w.agent.send_text("{}");  // the next frame is its complaint: the command came once
   CHECK(w.agent.next_data()->payload.find("bad_frame") != std::string::npos);
+}
+
+TEST_CASE("agents of one shard are renewed by one message; one that its owner does not know attaches again") {
+  world w;
+  fake_owner owner(w.nats.url());
+  REQUIRE(eventually([&] { return owner.connected(); }));
+  std::vector<std::unique_ptr<raw_client>> agents;
+  for (char n = 'a'; n < 'a' + 5; ++n) {
+    auto id = my_session.text();
+    id[10] = n;
+    const auto its_token = token + n;
+    owner.allow(its_token, session_id(id));
+    agents.push_back(std::make_unique<raw_client>(w.port));
+    const auto head = agents.back()->upgrade("/api/v1/external-agents/sync?session_id=" + id,
+                                             "Authorization: Bearer " + its_token + "\r\n");
+    REQUIRE(head.starts_with("HTTP/1.1 101"));
+  }
+  const auto attached = owner.attachments();
+  REQUIRE(attached.size() == 5);
+  const auto lost = attached.front().first;
+  owner.forget(lost);
+  CHECK(eventually([&] {
+    const auto now = owner.attachments();
+    return now.size() == 5 &&
+           std::ranges::all_of(now, [&](const auto& a) { return a.first == lost || a.second.renewals == 1; });
+  }));
+  CHECK(owner.renewal_messages() == 1);
 }
 
 TEST_CASE("bad frames are answered and skipped; the socket goes on") {

@@ -27,8 +27,8 @@ class fake_owner {
     std::vector<std::string> others;  ///< names of other events, in order
     std::optional<std::uint64_t> detached;
     std::optional<std::uint64_t> sealed;
-    int renewals = 0;
     std::optional<std::string> instance;
+    int renewals = 0;
   };
 
   explicit fake_owner(const std::string& url) : link_({.urls = url, .name = "fake-owner"}) {
@@ -58,6 +58,10 @@ class fake_owner {
     const std::lock_guard lock(guard_);
     const auto at = instances_.find(instance);
     return at == instances_.end() ? 0 : at->second;
+  }
+  int renewal_messages() const {
+    const std::lock_guard lock(guard_);
+    return renewal_messages_;
   }
   void forget(const attachment_id& which) {
     const std::lock_guard lock(guard_);
@@ -97,6 +101,10 @@ class fake_owner {
       (void)link_.respond(asked, {}, codec::encode(found, 1));
       return;
     }
+    if (const auto* all = std::get_if<renew>(&request->what)) {
+      (void)link_.respond(asked, {}, codec::encode(on(*all), 1));
+      return;
+    }
     const auto answer =
         std::visit([this](const auto& one) { return on(one); }, std::get<session_request>(request->what));
     (void)link_.respond(asked, {}, codec::encode(answer, 1));
@@ -111,10 +119,17 @@ class fake_owner {
     return attached{a.session, attachments_.size(), a.instance ? instances_[*a.instance] : 0};
   }
   reply on(const renew& r) {
-    const auto at = attachments_.find(r.attachment);
-    if (at == attachments_.end()) return noted{.known = false};
-    ++at->second.renewals;
-    return noted{};
+    ++renewal_messages_;
+    renewed all;
+    for (const auto& one : r.attachments) {
+      const auto at = attachments_.find(one.attachment);
+      if (at == attachments_.end()) {
+        all.except.push_back({one.attachment, renewal_fault::unknown});
+      } else {
+        ++at->second.renewals;
+      }
+    }
+    return all;
   }
   reply on(const detach& d) {
     const auto at = attachments_.find(d.attachment);
@@ -159,6 +174,7 @@ class fake_owner {
   std::map<attachment_id, known_attachment> attachments_;  // ids are ULIDs: in order of time
   std::map<std::string, std::uint64_t> instances_;
   bool silent_ = false;
+  int renewal_messages_ = 0;
   std::optional<attach_refused> refusal_;
   io::nats_link link_;
   io::subscription reads_;

@@ -20,3 +20,10 @@ TEST_CASE("no time, nobody") {
   CHECK(drain_pace(5, millis(0)).when(4) == millis(0));
   CHECK(drain_pace(0, millis(3'000)).when(0) == millis(0));
 }
+
+TEST_CASE("where staying does harm, no more leave per second than are called back, and all in the end") {
+  CHECK(drain_pace::shortest(0, millis(10'000)) == millis(0));
+  CHECK(drain_pace::shortest(3, millis(10'000)) == millis(6));
+  CHECK(drain_pace::shortest(1'000, millis(10'000)) == millis(2'000));
+  CHECK(drain_pace::shortest(100'000, millis(10'000)) == millis(10'000));
+}

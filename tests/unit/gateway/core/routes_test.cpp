@@ -67,3 +67,11 @@ TEST_CASE("a path with a name of its own is not a session of that name") {
   REQUIRE(std::holds_alternative<wrong_method>(refused));
   CHECK(std::get<wrong_method>(refused).allow == "POST");
 }
+
+TEST_CASE("what waits for a turn is not begun by a gateway that drains, anything else is answered") {
+  CHECK(stays(operation::chat));
+  CHECK(stays(operation::stream_answer));
+  CHECK_FALSE(stays(operation::post_message));
+  CHECK_FALSE(stays(operation::cancel));
+  CHECK_FALSE(stays(operation::read_events));
+}

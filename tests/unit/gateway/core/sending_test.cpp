@@ -48,6 +48,21 @@ TEST_CASE("one attempt that may have had an effect leaves the outcome unknown") 
   }
 }
 
+TEST_CASE("the first attempt is short; after one that was not answered in time the next is twice as long") {
+  mutation_attempts attempts(millis(0));
+  CHECK(attempts.first().timeout == millis(1'000));
+  CHECK(attempts.next(attempt_outcome::unanswered, millis(0), millis(1'000))->timeout == millis(2'000));
+  CHECK(attempts.next(attempt_outcome::not_owner, millis(0), millis(1'100))->timeout == millis(2'000));
+  CHECK(attempts.next(attempt_outcome::busy, millis(0), millis(1'200))->timeout == millis(2'000));
+  CHECK(attempts.next(attempt_outcome::unanswered, millis(0), millis(3'200))->timeout == millis(3'000));
+  const auto last = attempts.next(attempt_outcome::unanswered, millis(0), millis(8'300));
+  REQUIRE(last);
+  CHECK(millis(8'300) + last->wait + last->timeout == millis(10'000));
+  mutation_attempts cancel(millis(0), cancel_patience);
+  for (int i = 0; i < 3; ++i) (void)cancel.next(attempt_outcome::unanswered, millis(0), millis(0));
+  CHECK(cancel.next(attempt_outcome::unanswered, millis(0), millis(0))->timeout == millis(3'000));
+}
+
 TEST_CASE("attempts never reach beyond the deadline, and waits grow") {
   mutation_attempts attempts(millis(0), {millis(1'000), millis(600)});
   const auto second = attempts.next(attempt_outcome::unanswered, millis(0), millis(600));

@@ -33,7 +33,7 @@ class history {
   std::uint64_t pick(std::uint64_t below) { return chance_.next() % below; }
 
   void step() {
-    switch (pick(16)) {
+    switch (pick(17)) {
       case 0:
       case 1:
       case 2:
@@ -50,7 +50,7 @@ class history {
       case 8:
         return answer_snapshot();
       case 9:
-        if (rig_.resume && pick(2) == 0) return rig_.answer_resume();
+        if (rig_.resume && pick(2) == 0) return answer_resume();
         return answer_range();
       case 10:
         heads_.push_back({rig_.core.held(), rig_.head_now(), rig_.now});
@@ -64,6 +64,8 @@ class history {
       case 14:
         if (rig_.snapshots_open > 0) taken_ = rig_.reading();  // what a read on its way has seen
         return;
+      case 15:
+        return resync();
       default:
         if (pick(12) == 0) fail_over();
     }
@@ -106,8 +108,22 @@ class history {
       const bool resumes = rig_.viewers[who].version == wire_version::v2 && pick(2) == 0;
       if (!resumes) return rig_.open(who);
       const auto seq = 1 + pick(rig_.head.seq);
-      return rig_.open(who, position{rig_.written.at(seq), seq});
+      if (pick(6) != 0) return rig_.open(who, position{rig_.written.at(seq), seq});
+      return rig_.open(who, position{1 + pick(rig_.head.epoch + 1), seq + pick(3)});  // whoever says so
     }
+  }
+  void resync() {
+    if (there_.empty()) return;
+    const auto who = there_[pick(there_.size())];
+    if (!opened_[who] || rig_.viewers[who].version == wire_version::v1) return;
+    watch_effects out;
+    rig_.core.resync(who, rig_.now, out);
+    rig_.perform(out);
+  }
+  void answer_resume() {
+    rig_.resume_most = pick(3) == 0 ? 1 + pick(4) : watch::resume_events_max;
+    if (pick(6) == 0) return rig_.answer_resume(std::nullopt);
+    rig_.answer_resume();
   }
   void leave() {
     if (there_.empty() || pick(3) != 0) return;

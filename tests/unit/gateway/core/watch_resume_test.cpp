@@ -1,3 +1,7 @@
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
 #include <doctest/doctest.h>
 
 #include "services/gateway/core/watch.hpp"
@@ -9,7 +13,37 @@ using frames = std::vector<std::string>;
 
 namespace {
 
-struct rig : gateway::test::rig {};
+struct rig : gateway::test::rig {
+  /// Admitted viewers that come back from these positions, one after the other, while the first is read for.
+  std::vector<viewer_key> come_back(const std::vector<position>& since) {
+    std::vector<viewer_key> all;
+    for (std::size_t i = 0; i < since.size(); ++i) all.push_back(knock("ana", wire_version::v2));
+    if (snapshots_open > 0) answer_snapshot();
+    watch_effects out;
+    for (std::size_t i = 0; i < since.size(); ++i) {
+      viewers[all[i]].opened_at = told;
+      viewers[all[i]].at = since[i];
+      core.open(all[i], since[i], now, out);
+    }
+    perform(out);
+    return all;
+  }
+  /// Answers all that is asked; gives the number of reads for those that resume.
+  unsigned settle() {
+    while (resume || snapshots_open > 0) {
+      if (resume) {
+        answer_resume();
+      } else {
+        answer_snapshot();
+      }
+    }
+    return resumes_asked;
+  }
+  std::size_t given_state(const std::vector<viewer_key>& which) const {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        which, [&](viewer_key who) { return viewers.at(who).frames == frames{"state " + to_text(head)}; }));
+  }
+};
 
 }  // namespace
 
@@ -65,7 +99,7 @@ TEST_CASE("a position that is not known, or ahead, gets the full state") {
   r.core.open(a, position{7, 2}, r.now, out);
   r.core.open(b, position{1, 9}, r.now, out);
   r.perform(out);
-  while (r.resume) r.answer_resume();
+  r.settle();
   CHECK(r.viewers[a].frames == frames{"state 1:3"});
   CHECK(r.viewers[b].frames == frames{"state 1:3"});
 }
@@ -121,6 +155,111 @@ TEST_CASE("a database that is behind in the same epoch gives every viewer a new 
   CHECK(r.viewers[a].frames == frames{"state 1:3", "1:4", "state 1:3", "1:4"});
 }
 
+TEST_CASE("many that are too far behind, each from a place of its own, cost a handful of reads") {
+  rig r;
+  r.resume_most = 200;
+  for (int i = 0; i < 1'500; ++i) r.commit();
+  std::vector<position> since;
+  for (std::uint64_t i = 0; i < 1'000; ++i) since.push_back({1, 1 + (i * 617) % 1'000});
+  const auto all = r.come_back(since);
+  CHECK(r.settle() <= 11);
+  CHECK(r.given_state(all) == 1'000);
+  CHECK(r.snapshots_asked <= 2);
+}
+
+TEST_CASE("beside those that are too far behind, everyone that is not is resumed") {
+  rig r;
+  r.resume_most = 200;
+  for (int i = 0; i < 1'097; ++i) r.commit();
+  std::vector<position> since;
+  for (std::uint64_t seq = 101; seq <= 1'100; ++seq) since.push_back({1, seq});
+  const auto all = r.come_back(since);
+  CHECK(r.settle() <= 12);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const auto& got = r.viewers[all[i]].frames;
+    if (since[i].seq < 900) {
+      CHECK(got == frames{"state 1:1100"});
+    } else {
+      CHECK(got.size() == 1'101 - since[i].seq);
+      CHECK(got.back() == "complete 1:1100");
+    }
+  }
+}
+
+TEST_CASE("many that are ahead cost one read, and one that has joined meanwhile is asked for by itself") {
+  rig r;
+  std::vector<position> since;
+  for (std::uint64_t seq = 50; seq < 150; ++seq) since.push_back({1, seq});
+  const auto all = r.come_back(since);
+  const auto late = r.knock("ana", wire_version::v2);
+  r.answer_resume();  // of the first, before the others had come
+  const auto answer = r.missed_now();
+  while (r.head.seq < 60) r.commit();
+  r.open(late, position{1, 58});
+  r.answer_resume(answer);
+  REQUIRE(r.resume);
+  CHECK(r.resume->since == position{1, 58});
+  r.answer_resume();
+  CHECK(r.viewers[late].frames.size() == 3);
+  CHECK(r.viewers[late].frames.back() == "complete 1:60");
+  CHECK(r.settle() == 3);
+  CHECK(r.given_state(all) == 100);  // read anew: what is held here is older than what they say they have seen
+}
+
+TEST_CASE("many places that a failover has lost cost two reads, and hold back nobody") {
+  rig r;
+  for (int i = 0; i < 2; ++i) r.commit();
+  r.head.epoch = 2;
+  for (int i = 0; i < 45; ++i) r.commit();
+  r.head.epoch = 3;
+  for (int i = 0; i < 3; ++i) r.commit();
+  std::vector<position> since;
+  for (std::uint64_t seq = 10; seq < 110; ++seq) since.push_back({1, seq});
+  since.push_back({2, 40});
+  since.push_back({3, 52});
+  const auto all = r.come_back(since);
+  CHECK(r.settle() <= 4);
+  CHECK(r.given_state(all) == 100);
+  CHECK(r.viewers[all[100]].frames.back() == "complete 3:53");
+  CHECK(r.viewers[all[100]].frames.front() == "2:41");
+  CHECK(r.viewers[all[101]].frames == frames{"3:53", "complete 3:53"});
+}
+
+TEST_CASE("a read that nobody answers is not repeated for each place") {
+  rig r;
+  std::vector<position> since;
+  for (std::uint64_t seq = 1; seq <= 3; ++seq) since.push_back({1, seq});
+  const auto all = r.come_back(since);
+  r.answer_resume(std::nullopt);  // of the first, before the others had come
+  r.answer_resume(std::nullopt);
+  CHECK(r.settle() == 2);
+  CHECK(r.given_state(all) == 3);
+}
+
+TEST_CASE("an epoch to come, and more events than are given, need no read") {
+  rig r;
+  while (r.head.seq < watch::resume_events_max + 10) r.commit();
+  const auto all = r.come_back({{2, 3}, {1, 9}, {1, ~std::uint64_t{0}}});
+  CHECK(r.settle() == 0);
+  CHECK(r.given_state(all) == 3);
+  const auto last = r.come_back({{1, 10}});
+  CHECK(r.settle() == 1);
+  CHECK(r.viewers[last[0]].frames.front() == "1:11");
+}
+
+TEST_CASE("one that has seen a later epoch elsewhere is not given what is held here") {
+  rig r;
+  const auto here = r.join();
+  r.head.epoch = 2;
+  r.commit();
+  const auto who = r.come_back({{2, 4}});
+  REQUIRE(r.snapshots_open == 1);
+  r.viewers[here].at = {};
+  CHECK(r.settle() == 0);
+  CHECK(r.viewers[who[0]].frames.front() == "state 2:4");
+  CHECK(r.viewers[here].frames.back() == "base 2:4");
+}
+
 TEST_CASE("since means nothing on v1") {
   rig r;
   const auto a = r.knock();
@@ -157,4 +296,52 @@ TEST_CASE("a resync is a full state, at the same position if nothing happened") 
   r.perform(out);
   r.answer_snapshot();
   CHECK(r.viewers[a].frames == frames{"state 1:3", "state 1:3"});
+}
+
+TEST_CASE("a client that asks for full states in a loop gets one per second, and the others their events") {
+  rig r;
+  const auto a = r.join(wire_version::v2);
+  const auto b = r.join(wire_version::v2);
+  const auto before = r.snapshots_asked;
+  const auto again = [&] {
+    watch_effects out;
+    r.core.resync(a, r.now, out);
+    r.perform(out);
+    while (r.snapshots_open > 0) r.answer_snapshot();
+  };
+  for (int i = 0; i < 50; ++i) {
+    again();
+    if (i % 10 == 0) r.commit_and_deliver();
+    r.pass(millis(20));
+    while (r.snapshots_open > 0) r.answer_snapshot();
+  }
+  CHECK(r.snapshots_asked - before == 2);
+  CHECK(r.viewers[b].at == r.head);
+  r.pass(watch::laggard_gap);
+  while (r.snapshots_open > 0) r.answer_snapshot();
+  CHECK(r.viewers[a].at == r.head);
+  CHECK_FALSE(r.core.next_deadline());
+  r.commit_and_deliver();
+  CHECK(r.viewers[a].frames.back() == to_text(r.head));
+  CHECK(r.snapshots_asked - before <= 3);
+}
+
+TEST_CASE("a resync waits no longer than for the next full state that laggards share") {
+  rig r;
+  const auto a = r.join(wire_version::v2);
+  watch_effects out;
+  r.core.resync(a, r.now, out);
+  r.perform(out);
+  r.answer_snapshot();
+  watch_effects second;
+  r.core.resync(a, r.now, second);
+  r.perform(second);
+  CHECK(r.snapshots_open == 0);
+  REQUIRE(r.core.next_deadline());
+  CHECK(*r.core.next_deadline() == r.now + watch::laggard_gap);
+  r.commit_and_deliver();
+  CHECK(r.viewers[a].frames == frames{"state 1:3", "state 1:3"});
+  r.pass(watch::laggard_gap);
+  r.answer_snapshot();
+  CHECK(r.viewers[a].frames.back() == "state 1:4");
 }

@@ -18,9 +18,7 @@
 namespace throughline::gateway::test {
 
 struct seen {
-  bool admitted = false;
-  bool refused = false;
-  bool closed = false;
+  bool admitted = false, refused = false, closed = false;
   bool full = false;  ///< its queue takes nothing
   wire_version version = wire_version::v1;
   unsigned heartbeats = 0;
@@ -66,7 +64,9 @@ class rig {
   std::optional<effect::ask_range> range;
   unsigned ranges_asked = 0;
   std::optional<effect::ask_resume> resume;
-  position told;  ///< the highest position that reached the watch
+  unsigned resumes_asked = 0;
+  std::size_t resume_most = watch::resume_events_max;  ///< what a read gives at most
+  position told;                                       ///< the highest position that reached the watch
 
   viewer_key knock(const char* user = "ana", wire_version version = wire_version::v1) {
     watch_effects out;
@@ -140,17 +140,17 @@ class rig {
   resumption missed_now() const {
     REQUIRE(resume);
     const auto since = resume->since;
-    const auto stored_there = written.find(since.seq);
-    resumption answer;
-    answer.head = head;
-    answer.complete = true;
-    answer.known = (since.epoch == head.epoch && since.seq <= head.seq) ||
-                   (stored_there != written.end() && stored_there->second == since.epoch);
-    for (auto seq = since.seq + 1; answer.known && seq <= head.seq; ++seq) answer.events.push_back(stored(seq));
+    const bool stored_so = written.contains(since.seq) && written.at(since.seq) == since.epoch;
+    resumption answer{.events = {}, .head = head, .complete = true};
+    answer.known = stored_so || (since.epoch == head.epoch && since.seq <= head.seq);
+    for (auto seq = since.seq + 1; answer.known && answer.complete && seq <= head.seq; ++seq) {
+      answer.events.push_back(stored(seq));
+      answer.complete = seq == head.seq || answer.events.size() < resume_most;
+    }
     return answer;
   }
   void answer_resume() { answer_resume(missed_now()); }
-  void answer_resume(resumption answer) {
+  void answer_resume(std::optional<resumption> answer) {
     const auto ask = *std::exchange(resume, std::nullopt);
     watch_effects out;
     core.resumed(ask.ticket, std::move(answer), now, out);
@@ -201,7 +201,8 @@ class rig {
     ++ranges_asked;
     range = ask;
   }
-  void take(const effect::ask_resume& ask) { resume = ask; }  // one in flight; a reset makes the one before it void
+  // One in flight; a reset makes the one before it void.
+  void take(const effect::ask_resume& ask) { resume = ask, ++resumes_asked; }
   void take(const effect::send_replay& e) {
     for (const auto who : e.to) {
       auto& v = viewers[who];

@@ -160,3 +160,27 @@ TEST_CASE("a link that never connected, or is connecting, stops") {
   trying.stop();
   CHECK_FALSE(trying.connected());
 }
+
+TEST_CASE("the end of a link is bounded, also where its server stands still") {
+  const auto ends_within = [](nats_link& link, std::chrono::milliseconds longest) {
+    const auto began = std::chrono::steady_clock::now();
+    link.stop(0ms);
+    return std::chrono::steady_clock::now() - began < longest;
+  };
+  nats_server server;
+  counted_link c(server.url());
+  REQUIRE(eventually([&] { return c.connects == 1; }));
+  server.freeze();
+  REQUIRE(c.link.publish("o.end", {}, "not waited for").has_value());
+  CHECK(ends_within(c.link, 1s));
+
+  // Each of these takes a connection and says nothing: the first attempt is the last.
+  nats_server another;
+  another.freeze();
+  nats_link connecting({server.url() + "," + another.url() + "," + server.url(), "", "end", {}});
+  connecting.start();
+  CHECK_FALSE(eventually([&] { return connecting.connected(); }, 200ms));
+  CHECK(ends_within(connecting, 3s));
+  server.thaw();
+  another.thaw();
+}

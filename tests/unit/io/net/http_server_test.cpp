@@ -183,3 +183,37 @@ TEST_CASE("a stream learns that its client has gone") {
   CHECK(server.eventually([&] { return stream->closed(); }));
   CHECK(server.eventually([&] { return server.server().connections() == 0; }));
 }
+
+TEST_CASE("a stream that is cut ends also for a client that reads nothing") {
+  auto what = echo();
+  auto stream = std::make_shared<io::event_stream>(std::size_t{64} << 20);
+  what->on_request = [stream](io::http_request&) -> boost::asio::awaitable<io::http_result> {
+    co_return io::stream_response{.headers = {}, .body = stream};
+  };
+  running_server server(what);
+  raw_client client(server.port(), 4'096);
+  client.send("GET /s HTTP/1.1\r\n\r\n");
+  client.take_until("\r\n\r\n");
+  const auto much = std::make_shared<const std::string>(std::size_t{16} << 20, 'x');
+  server.on_loop([&] {
+    CHECK(stream->write(much) == io::send_verdict::queued);
+    stream->finish();
+  });
+  server.on_loop([&] { CHECK_FALSE(stream->closed()); });
+  server.on_loop([&] { stream->cut(); });
+  CHECK(server.eventually([&] { return stream->closed() && server.server().connections() == 0; }));
+  server.on_loop([&] { stream->cut(); });  // means nothing any more
+}
+
+TEST_CASE("a response that is the last ends its connection") {
+  auto what = echo();
+  what->on_request = [](io::http_request&) -> boost::asio::awaitable<io::http_result> {
+    auto response = io::http_response::failure(503, "unavailable", "no");
+    response.last = true;
+    co_return response;
+  };
+  running_server server(what);
+  raw_client client(server.port());
+  client.send("GET /a HTTP/1.1\r\nHost: x\r\n\r\n");
+  CHECK(has(client.take_all(), "Connection: close"));
+}

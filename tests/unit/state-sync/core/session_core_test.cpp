@@ -135,7 +135,7 @@ TEST_CASE("an input that changes nothing writes nothing") {
   const auto again =
       d.ask(hand_over{.session = root, .attachment = a1, .frames = {{d.number, grown(id, "", "Hello")}}});
   CHECK(again.writes.empty());
-  CHECK(d.ask(renew{root, a1, bridge_id{"b1"}}).writes.empty());
+  CHECK(d.ask(renewal{root, a1}).writes.empty());
   CHECK(d.state.apply(time_passed{}, d.at).writes.empty());
 }
 

@@ -1,6 +1,11 @@
 #include "services/state-sync/shell/batch_split.hpp"
 
+#include <new>
+#include <system_error>
+
 #include <doctest/doctest.h>
+
+#include "services/state-sync/shell/store/columns.hpp"
 
 using namespace throughline;
 using namespace throughline::state_sync;
@@ -76,4 +81,16 @@ TEST_CASE("the number of a frame at fault is consumed by an empty frame") {
   CHECK_FALSE(empty_of(*emptied));
   CHECK_FALSE(empty_of(frames("a", 5, 2)));
   CHECK_FALSE(empty_of(prompt("a", "1")));
+}
+
+TEST_CASE("an input's fault is what the database says of it, or a row that cannot be read; nothing else") {
+  using io::failure_kind;
+  CHECK(fault_of(pqxx::sql_error("bad", "q", "22021")) == failure_kind::input_fault);
+  CHECK(fault_of(bad_stored("a word nobody writes")) == failure_kind::input_fault);
+  CHECK(fault_of(pqxx::conversion_error("not a number")) == failure_kind::input_fault);
+  CHECK(fault_of(pqxx::sql_error("full", "q", "53100")) == failure_kind::environment);
+  CHECK(fault_of(std::bad_alloc()) == failure_kind::environment);
+  CHECK(fault_of(std::system_error(std::make_error_code(std::errc::too_many_files_open))) == failure_kind::environment);
+  CHECK(fault_of(std::length_error("too long")) == failure_kind::environment);
+  CHECK(fault_of(pqxx::broken_connection("gone")) == failure_kind::connection_lost);
 }

@@ -48,3 +48,54 @@ TEST_CASE("a writer that has nothing to commit any more says nothing for long") 
   CHECK_FALSE(h.why_not(start + 11s).empty());
   CHECK(h.why_not(start + 12s).empty());
 }
+
+TEST_CASE("a writer cannot write when its attempts to connect have failed for 2 s, or one of them took so long") {
+  commit_health h;
+  h.connecting(1, "no room", start, start);
+  h.connecting(1, "no room", start + 1s, start + 1900ms);
+  CHECK(h.cannot_write(start + 9s).empty());
+  h.connecting(1, "refused", start + 2s, start + 2s);
+  CHECK(h.cannot_write(start + 2s) == "a writer cannot connect: refused");
+  h.connecting(1, "", start + 3s, start + 3s);
+  CHECK(h.cannot_write(start + 3s).empty());
+  h.connecting(1, "nothing answers", start + 4s, start + 7s);
+  CHECK_FALSE(h.cannot_write(start + 7s).empty());
+}
+
+TEST_CASE("attempts before others of the process could connect say nothing any more") {
+  commit_health h;
+  h.connecting(0, "refused", start, start + 3s);
+  for (int i = 0; i < 3; ++i) h.failed(0, "refused", start + 3s);
+  for (int i = 0; i < 3; ++i) h.failed(1, "disk full", start + 3s);
+  h.can_connect();
+  CHECK(h.cannot_write(start + 3s).empty());
+  CHECK(h.why_not(start + 3s) == "nothing is committed: disk full");
+  h.worked(1);
+  CHECK(h.why_not(start + 3s).empty());
+  h.connecting(0, "refused", start + 4s, start + 4s);
+  CHECK(h.cannot_write(start + 4s).empty());
+  h.connecting(0, "refused", start + 6s, start + 6s);
+  CHECK_FALSE(h.cannot_write(start + 6s).empty());
+}
+
+TEST_CASE("commits that fail, as one session may make them, are no reason to leave") {
+  commit_health h;
+  for (int i = 0; i < 100; ++i) h.failed(0, "disk full", start + i * 1s);
+  CHECK_FALSE(h.why_not(start + 100s).empty());
+  CHECK(h.cannot_write(start + 100s).empty());
+}
+
+TEST_CASE("a writer that has not been heard of for 15 s stands still, whatever others do") {
+  commit_health h;
+  CHECK_FALSE(h.stands_still(start));
+  h.goes_on(0, start);
+  h.goes_on(1, start + 14s);
+  CHECK_FALSE(h.stands_still(start + 14s));
+  h.can_connect();
+  CHECK(h.stands_still(start + 15s));
+  CHECK(h.cannot_write(start + 15s) == "a writer stands still");
+  CHECK(h.why_not(start + 15s) == "nothing is committed: a writer stands still");
+  h.goes_on(0, start + 15s);
+  CHECK_FALSE(h.stands_still(start + 15s));
+  CHECK(h.cannot_write(start + 15s).empty());
+}

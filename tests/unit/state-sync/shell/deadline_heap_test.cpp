@@ -38,6 +38,16 @@ TEST_CASE("a tree has one deadline: the last one set") {
   CHECK(heap.take_due(at(100), 10).empty());
 }
 
+TEST_CASE("trees that are left have no deadline any more") {
+  deadline_heap heap;
+  heap.set(a, at(1));
+  heap.set(b, at(2));
+  heap.set(c, at(2));
+  heap.drop_if([](const session_id& root) { return root != b; });
+  CHECK(heap.size() == 1);
+  CHECK(heap.take_due(at(9), 10) == std::vector<session_id>{b});
+}
+
 TEST_CASE("no more are taken than asked for") {
   deadline_heap heap;
   heap.set(a, at(1));

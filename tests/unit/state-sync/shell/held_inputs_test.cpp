@@ -131,13 +131,13 @@ TEST_CASE("whole sessions are taken, within the bound of a batch") {
   }
 }
 
-TEST_CASE("what nobody waits for any more comes out before its session is due") {
+TEST_CASE("what is not decided in time comes out before its session is due, while its sender still waits") {
   held_inputs held;
   auto patient = prompt("a", "patient");
   patient.budget = 20s;
   held.put_back_alone({prompt("a", "spent"), patient}, start);
-  CHECK(held.take_spent(start + 4s).empty());
-  CHECK(ids_of(held.take_spent(start + 5s)) == ids{"spent"});
+  CHECK(held.take_nearly_spent(start + 3749ms).empty());
+  CHECK(ids_of(held.take_nearly_spent(start + 3750ms)) == ids{"spent"});
   auto parts = held.take_due_alone(start + 6s, 8);
   REQUIRE(parts.size() == 1);
   CHECK(ids_of(parts[0]) == ids{"patient"});

@@ -55,6 +55,16 @@ TEST_CASE("a batch keeps to its bounds, but has one item at least") {
   CHECK(in.take({10, 20}, long_ago) == std::vector<std::string>{"y"});
 }
 
+TEST_CASE("what is unwanted is taken out of turn, and makes room") {
+  inbox<std::string> in({3, 100});
+  for (const auto* each : {"a", "late 1", "late 2"}) CHECK(put(in, each, 30));
+  CHECK_FALSE(put(in, "b", 30));
+  CHECK(in.take_if([](const std::string& what) { return what.starts_with("late"); }) ==
+        std::vector<std::string>{"late 1", "late 2"});
+  CHECK(put(in, "b", 70));
+  CHECK(in.take({10, 100}, long_ago) == std::vector<std::string>{"a", "b"});
+}
+
 TEST_CASE("closing wakes who waits, and what is there can still be taken") {
   inbox<std::string> in({10, 100});
   std::thread closer([&in] { in.close(); });

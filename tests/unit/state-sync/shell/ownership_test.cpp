@@ -7,6 +7,9 @@
 #include <mutex>
 
 #include <doctest/doctest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "services/state-sync/shell/store/locks.hpp"
 #include "services/state-sync/shell/store/shard_locks.hpp"
@@ -51,9 +54,8 @@ class service_table {
 };
 
 struct replica {
-  explicit replica(const empty_database& on, service_table& all) : table(all), shards(on.database(), told()) {
-    shards.start();
-  }
+  explicit replica(const empty_database& on, service_table& all) : replica(on.database(), all) {}
+  replica(const io::database& on, service_table& all) : table(all), shards(on, writers, told()) { shards.start(); }
   ownership::callbacks told() {
     return {[this](const auto& s) { table.take(this, s); },
             [this](const auto& s) {
@@ -65,7 +67,10 @@ struct replica {
               lost += s.size();
               table.end(this, s);
             },
-            [this](bool is_up, const std::string&) { up = is_up; }};
+            [this](bool is_up, const std::string&) {
+              up = is_up;
+              refused += is_up ? 0 : 1;
+            }};
   }
   std::size_t serves() const { return table.served_by(this); }
   bool serves_all() const { return serves() == shard_count; }
@@ -74,7 +79,9 @@ struct replica {
   std::atomic<std::size_t> left = 0;
   std::atomic<std::size_t> lost = 0;
   std::atomic<bool> up = false;
+  std::atomic<unsigned> refused = 0;    ///< how often it was told that the database does not serve it
   std::atomic<bool> still_held = true;  ///< while it was told that it leaves
+  commit_health writers;
   ownership shards;
 };
 
@@ -83,6 +90,48 @@ std::string owners_sql(const std::string& what) {
   return "SELECT " + what +
          " FROM pg_locks WHERE locktype = 'advisory' AND classid = " + std::to_string(lock_key::shards) +
          " GROUP BY pid";
+}
+
+/// As a database that refuses new connections, and leaves those that are there alone.
+void accept_connections(const empty_database& database, bool accept) {
+  const io::database server({private_postgres().url(), "test"});
+  const auto admin = server.open(io::connection_role::work);
+  REQUIRE(admin);
+  pqxx::nontransaction((*admin)->sql())
+      .exec("ALTER DATABASE " + database.name() + " ALLOW_CONNECTIONS " + (accept ? "true" : "false"));
+}
+
+/// A host that accepts connections and says nothing.
+class silent_host {
+ public:
+  silent_host() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    REQUIRE(::bind(socket_, reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0);
+    REQUIRE(::listen(socket_, 64) == 0);
+    socklen_t size = sizeof at;
+    REQUIRE(::getsockname(socket_, reinterpret_cast<sockaddr*>(&at), &size) == 0);
+    address_ = "127.0.0.1:" + std::to_string(ntohs(at.sin_port));
+  }
+  ~silent_host() { ::close(socket_); }
+  silent_host(const silent_host&) = delete;
+  silent_host& operator=(const silent_host&) = delete;
+  const std::string& address() const { return address_; }
+
+ private:
+  int socket_;
+  std::string address_;
+};
+
+std::size_t members_of(const empty_database& database) {
+  return database.sql("SELECT 1 FROM pg_locks WHERE classid = " + std::to_string(lock_key::members)).size();
+}
+
+/// A writer that has not been able to connect for 3 s.
+void cannot_connect(commit_health& writers) {
+  const auto now = clock_type::now();
+  writers.connecting(1, "refused", now - std::chrono::seconds(3), now);
 }
 
 }  // namespace
@@ -208,19 +257,99 @@ TEST_CASE("a replica that gets no connection to write with takes nothing until i
   std::vector<std::unique_ptr<io::database_connection>> all;
   while (auto another = database.database().open(io::connection_role::work)) all.push_back(std::move(*another));
   REQUIRE(all.size() > 10);
-  const auto looks = [&] {
-    pqxx::nontransaction tx(all.front()->sql());
-    return tx.exec("SELECT 1 FROM pg_stat_activity WHERE query LIKE '%FROM pg_locks%' AND pid <> pg_backend_pid()")
-        .size();
-  };
+  all.pop_back();  // one is left, for the locks or for a writer
   service_table table;
   replica one(database, table);
-  all.pop_back();  // one is left for the locks
-  REQUIRE(eventually([&] { return looks() == 1; }));
+  REQUIRE(eventually([&] { return one.refused > 2; }));
   CHECK_FALSE(one.up);
   CHECK(one.serves() == 0);
   all.clear();
   CHECK(eventually([&] { return one.serves_all() && one.up; }));
+}
+
+TEST_CASE("an owner whose writers get no connection leaves its shards to a member that writes, and comes back") {
+  const empty_database database;
+  service_table table;
+  replica one(database, table);
+  REQUIRE(eventually([&] { return one.serves_all(); }));
+  replica spare(database, table);
+  REQUIRE(eventually([&] { return spare.serves() == shard_count / 2; }));
+  const auto had = one.serves();
+  const auto left_before = one.left.load();
+  accept_connections(database, false);
+  cannot_connect(one.writers);
+  REQUIRE(eventually([&] { return spare.serves_all(); }));
+  CHECK(one.left == left_before + had);
+  CHECK(one.lost == 0);
+  CHECK_FALSE(one.up);
+  CHECK(one.shards.certain());
+  accept_connections(database, true);
+  CHECK(eventually([&] { return one.serves() == shard_count / 2 && one.up; }));
+  CHECK_FALSE(table.twice());
+}
+
+TEST_CASE("an owner whose writers get no connection keeps its shards as long as no other member is there") {
+  const empty_database database;
+  service_table table;
+  replica one(database, table);
+  REQUIRE(eventually([&] { return one.serves_all(); }));
+  const auto watch = database.open();
+  const auto members = [&] {
+    pqxx::nontransaction tx(watch->sql());
+    return tx.exec("SELECT 1 FROM pg_locks WHERE classid = " + std::to_string(lock_key::members)).size();
+  };
+  accept_connections(database, false);
+  cannot_connect(one.writers);
+  REQUIRE(eventually([&] { return members() == 0; }));
+  const auto refused = one.refused.load();
+  REQUIRE(eventually([&] { return one.refused > refused + 6; }));  // longer than it would wait for a member
+  CHECK(one.serves_all());
+  CHECK(one.shards.of(9) == standing::owner);
+  accept_connections(database, true);
+  REQUIRE(eventually([&] { return members() == 1 && one.up; }));
+  CHECK(one.left + one.lost == 0);
+}
+
+TEST_CASE("a writer that could not connect, on a server that can be connected to, costs its owner nothing") {
+  const empty_database database;
+  service_table table;
+  replica one(database, table);
+  REQUIRE(eventually([&] { return one.serves_all(); }));
+  replica spare(database, table);
+  REQUIRE(eventually([&] { return spare.serves() == shard_count / 2 && one.serves() == shard_count / 2; }));
+  const auto left_before = one.left.load();
+  cannot_connect(one.writers);
+  REQUIRE(eventually([&] { return one.refused > 0; }));
+  REQUIRE(eventually([&] { return one.writers.cannot_write(clock_type::now()).empty() && one.up; }));
+  CHECK(eventually([&] { return members_of(database) == 2; }));
+  CHECK(one.left == left_before);
+}
+
+TEST_CASE("an owner with a writer that stands still leaves its shards until that writer goes on") {
+  const empty_database database;
+  service_table table;
+  replica one(database, table);
+  REQUIRE(eventually([&] { return one.serves_all(); }));
+  replica spare(database, table);
+  REQUIRE(eventually([&] { return spare.serves() == shard_count / 2; }));
+  one.writers.goes_on(0, clock_type::now() - std::chrono::seconds(20));
+  REQUIRE(eventually([&] { return spare.serves_all(); }));
+  CHECK(members_of(database) == 1);
+  one.writers.goes_on(0, clock_type::now());
+  CHECK(eventually([&] { return one.serves() == shard_count / 2; }));
+  CHECK(one.lost == 0);
+}
+
+TEST_CASE("hosts that answer nothing make a join slow, but do not break it") {
+  const empty_database database;
+  const silent_host second, third;
+  auto url = database.url();
+  url.insert(url.find('/', url.find("://") + 3), "," + second.address() + "," + third.address());
+  const io::database list({url, "test"});
+  service_table table;
+  replica one(list, table);
+  REQUIRE(eventually([&] { return one.serves_all(); }));
+  CHECK(one.refused == 0);
 }
 
 TEST_CASE("locks are taken where free, seen by everybody, and given back") {

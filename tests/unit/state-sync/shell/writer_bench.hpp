@@ -75,15 +75,20 @@ class writer_bench {
   }
 
   void start() {
-    writer = std::make_unique<state_sync::writer>(
-        0, state_sync::writer_surroundings{database.database(),
-                                           out,
-                                           desk,
-                                           counts,
-                                           process,
-                                           [this](shard_number) { return standing.load(); },
-                                           [this] { return link.connected(); },
-                                           {}});
+    writer =
+        std::make_unique<state_sync::writer>(0, state_sync::writer_surroundings{database.database(),
+                                                                                out,
+                                                                                desk,
+                                                                                counts,
+                                                                                process,
+                                                                                [this](shard_number) {
+                                                                                  if (doubts.load() == 0)
+                                                                                    return standing.load();
+                                                                                  --doubts;
+                                                                                  return state_sync::standing::in_doubt;
+                                                                                },
+                                                                                [this] { return link.connected(); },
+                                                                                {}});
   }
   /// Offers a request; its reply arrives in `replies`.
   bool ask(session_request request, millis budget = std::chrono::seconds(20)) {
@@ -138,6 +143,7 @@ class writer_bench {
   state_sync::publisher out{link, orders, desk, counts};
   state_sync::pulse process{std::chrono::steady_clock::now() + std::chrono::hours(1)};
   std::atomic<state_sync::standing> standing = state_sync::standing::owner;
+  std::atomic<unsigned> doubts = 0;  ///< so often `in_doubt` is said first
   received_messages events, replies;
   std::unique_ptr<state_sync::writer> writer;
 

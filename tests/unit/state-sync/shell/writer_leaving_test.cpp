@@ -37,6 +37,29 @@ TEST_CASE("in doubt about the lock nothing is decided, and what waits is decided
   CHECK(b.answer_of(1).status == 201);
 }
 
+TEST_CASE("a doubt that ends while a batch is looked at lets nothing overtake within a session") {
+  writer_bench b;
+  REQUIRE(b.create());
+  REQUIRE(b.create("busy", session_id("ses_01h2xcejqtf2nbrexx3vqj0042")));
+  REQUIRE(b.replies.reach(2));
+  b.database.sql("CREATE SEQUENCE held; " + at_commit("IF nextval('held') = 1 THEN PERFORM pg_sleep(0.5); END IF"));
+  // While this commit takes its time, the rest becomes one batch.
+  auto elsewhere = prompt("elsewhere");
+  elsewhere.session = session_id("ses_01h2xcejqtf2nbrexx3vqj0042");
+  REQUIRE(b.ask(elsewhere));
+  REQUIRE(eventually([&] { return b.database.sql("SELECT 1 FROM held WHERE is_called").size() == 1; }));
+  b.doubts = 1;
+  for (const auto* id : {"p1", "p2", "p3"}) REQUIRE(b.ask(prompt(id)));
+  REQUIRE(b.replies.reach(6));
+  CHECK(b.doubts == 0);
+  const auto stored =
+      b.database.sql("SELECT prompt_id FROM prompts WHERE session_id = '" + sample_session.text() + "' ORDER BY place");
+  REQUIRE(stored.size() == 3);
+  CHECK(stored[0][0].as<std::string>() == "p1");
+  CHECK(stored[1][0].as<std::string>() == "p2");
+  CHECK(stored[2][0].as<std::string>() == "p3");
+}
+
 TEST_CASE("what waits when the doubt ends badly is not this owner's") {
   writer_bench b;
   b.standing = standing::in_doubt;

@@ -1,6 +1,8 @@
 // Frames that kill or fail their owner (design 3.6): alone in their transactions from the third attempt on, refused as
 // poison in the end, and no other session pays for it.
 
+#include <algorithm>
+
 #include <doctest/doctest.h>
 
 #include "tests/unit/state-sync/shell/writer_bench.hpp"
@@ -65,6 +67,34 @@ struct suspects_bench : writer_bench {
     return database.sql("SELECT state || ' ' || error_code FROM interactions WHERE id = '" + turn + "'")[0][0]
         .as<std::string>();
   }
+  /// Another session with a running turn on thread t1, like the first one; its turn.
+  std::string run_turn(const session_id& session, std::size_t i) {
+    const auto before = replies.count();
+    const auto hash = "hash" + std::to_string(i);
+    auto first = prompt("p" + hash);
+    first.session = session;
+    REQUIRE(create("c" + hash, session));
+    REQUIRE(ask(mint_agent_token{{user_id("alice"), "t", "f"}, session, hash, std::nullopt}));
+    REQUIRE(ask(attach{session, socket_of(i), bridge, hash, std::nullopt}));
+    REQUIRE(ask(first));
+    REQUIRE(replies.reach(before + 4));
+    const auto of = database.sql("SELECT interaction_id FROM prompts WHERE session_id = '" + session.text() + "'")[0][0]
+                        .as<std::string>();
+    hand_over h{session, socket_of(i), bridge, 0, 1, {}};
+    h.frames.push_back({1, agent::agent_ready{}});
+    h.frames.push_back({2, agent::thread_created{thread_id{"t1"}, request_id{of}, std::nullopt}});
+    REQUIRE(ask(std::move(h)));
+    REQUIRE(replies.reach(before + 5));
+    return of;
+  }
+  static attachment_id socket_of(std::size_t i) { return attachment_id{"att_of_" + std::to_string(i)}; }
+  /// Of owners that have begun to try what is marked.
+  std::size_t lives() {
+    const auto rows = database.sql("SELECT suspect_by FROM attachments WHERE suspect_by <> ''");
+    if (rows.empty()) return 0;
+    const auto names = rows[0][0].as<std::string>();
+    return 1 + static_cast<std::size_t>(std::ranges::count(names, ' '));
+  }
   bool marked() { return !database.sql("SELECT 1 FROM attachments WHERE suspect_number IS NOT NULL").empty(); }
   /// The transactions that wrote these sessions' heads last.
   std::string written_by(const session_id& session) {
@@ -75,6 +105,10 @@ struct suspects_bench : writer_bench {
   std::string turn;
   std::uint64_t last = 0;
 };
+
+std::string numbered(std::size_t n) {
+  return "ses_01h2xcejqtf2nbrexx3vqj2" + std::to_string(n) + "00";
+}
 
 prompt_id id_of(int n) {
   return prompt_id{"q" + std::to_string(n)};
@@ -122,22 +156,62 @@ TEST_CASE("while one session's frames cost every connection, the others of the s
   CHECK(b.metric("commits_in_doubt_total") >= 2);
 }
 
-TEST_CASE("a frame that is found marked by an owner that did not survive it is refused, its turn ended") {
+TEST_CASE("a frame that two owners began to try and did not survive is refused, its turn ended") {
   suspects_bench b;
   // Its commit never ends: the owner dies of it, as far as its successor can tell.
   b.database.sql(failing_commit("53100", deadly));
+  for (unsigned life = 1; life <= 2; ++life) {
+    const auto before = b.metric("batch_retries_total");
+    b.frames({said("deadly", b.turn)}, 2 + life, 3);
+    REQUIRE(eventually([&] { return b.lives() == life && b.metric("batch_retries_total") >= before + 2; }));
+    b.next_owner();
+    REQUIRE(b.replies.reach(6 + life));
+    CHECK(b.result(5 + life).code == "put off");
+  }
+  b.database.sql(repaired);
+  b.frames({said("deadly", b.turn)}, 5, 3);
+  REQUIRE(b.replies.reach(9));
+  CHECK(b.result(8).status == hand_over_status::refused);
+  CHECK(b.result(8).code == "poison");
+  CHECK(b.state_of_turn() == "error poison");
+  CHECK_FALSE(b.marked());
+}
+
+TEST_CASE("a frame whose owner was replaced while it tried it is tried by the next one") {
+  suspects_bench b;
+  b.database.sql(failing_commit("53100", deadly));
   b.frames({said("deadly", b.turn)}, 3);
-  REQUIRE(eventually([&] { return b.marked() && b.metric("batch_retries_total") >= 2; }));
+  REQUIRE(eventually([&] { return b.lives() == 1 && b.metric("batch_retries_total") >= 2; }));
   b.next_owner();
-  REQUIRE(b.replies.reach(7));
-  CHECK(b.result(6).code == "put off");
   b.database.sql(repaired);
   b.frames({said("deadly", b.turn)}, 4, 3);
   REQUIRE(b.replies.reach(8));
-  CHECK(b.result(7).status == hand_over_status::refused);
-  CHECK(b.result(7).code == "poison");
-  CHECK(b.state_of_turn() == "error poison");
+  CHECK(b.result(7).status == hand_over_status::applied);
+  CHECK(b.result(7).number == 3);
   CHECK_FALSE(b.marked());
+}
+
+TEST_CASE("suspect hand-overs of several sessions are marked in one transaction, and each is tried alone") {
+  suspects_bench b;
+  constexpr std::size_t more = 4;
+  std::vector<std::string> turns;
+  for (std::size_t i = 0; i < more; ++i) turns.push_back(b.run_turn(session_id(numbered(i)), i));
+  b.database.sql("CREATE SEQUENCE held; " + at_commit("IF nextval('held') = 1 THEN PERFORM pg_sleep(0.5); END IF"));
+  REQUIRE(b.ask(elsewhere(0)));
+  REQUIRE(eventually([&] { return b.database.sql("SELECT 1 FROM held WHERE is_called").size() == 1; }));
+  const auto before = b.metric("batches_total");
+  const auto answered = b.replies.count();
+  b.frames({said("careful", b.turn)}, 3);
+  for (std::size_t i = 0; i < more; ++i) {
+    hand_over h{session_id(numbered(i)), b.socket_of(i), bridge, 0, 3, {}};
+    h.frames.push_back({3, said("careful", turns[i])});
+    REQUIRE(b.ask(std::move(h)));
+  }
+  REQUIRE(b.replies.reach(answered + 1 + 1 + more));
+  // The one that took its time, the marks, and each frame.
+  CHECK(b.metric("batches_total") == before + 1 + 1 + (1 + more));
+  CHECK_FALSE(b.marked());
+  CHECK(b.database.sql("SELECT DISTINCT xmin::text FROM events WHERE body LIKE '%careful%'").size() == 1 + more);
 }
 
 TEST_CASE("errors of the database, however many, are nobody's fault: a suspect hand-over waits for their end") {

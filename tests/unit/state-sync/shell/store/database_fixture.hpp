@@ -32,6 +32,7 @@ class empty_database {
     const auto slash = base.find('/', scheme);
     return base.substr(0, slash) + "/" + name_;
   }
+  const std::string& name() const { return name_; }
   const io::database& database() const { return *database_; }
   std::unique_ptr<io::database_connection> open() const {
     auto c = database_->open(io::connection_role::work);

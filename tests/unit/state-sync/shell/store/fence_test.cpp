@@ -125,6 +125,33 @@ TEST_CASE("two that create the same session: one of them is refused") {
   }
 }
 
+TEST_CASE("an id has one answer: a second that could not see the first is refused, and finds it then") {
+  const empty_database database;
+  const session_id other{"ses_01h2xcejqtf2nbrexx3vqjhp42"};
+  const auto creation = [&](const session_id& id) {
+    auto c = new_session(database.epoch(), id);
+    c.sessions[0].root = id;
+    c.sessions[0].parent.reset();
+    c.answers = {{"user:alice", "create-1", "f", 201, id.text(), false, instant{}}};
+    return c;
+  };
+  const answer_key key{"user:alice", "create-1"};
+  replica one(database), two(database);
+  one.write(creation(sample_session), one.begin({sample_session}));
+  const auto nothing = two.begin({other});
+  CHECK(two.through.prior_answers({key}).empty());
+  (void)one.through.commit();
+  try {
+    two.write(creation(other), nothing);
+    FAIL("there are two sessions for one id");
+  } catch (const std::exception& e) {
+    CHECK(io::classify(e) == io::failure_kind::input_fault);
+  }
+  two.through.abandon();
+  CHECK(two.begin({other}).trees.empty());
+  CHECK(two.through.prior_answers({key}).at(key).body == sample_session.text());
+}
+
 TEST_CASE("a sequence number is given once: the second net") {
   const empty_database database;
   replica one(database);

@@ -260,7 +260,7 @@ attachment_row sample_attachment() {
   a.gate_open = true;
   a.gate_deadline = at_us(1);
   a.open_thread_request = request_id("req_1");
-  a.suspect = suspect_mark{7, 9, "own_1"};
+  a.suspect = suspect_mark{7, 9, {"own_1", "own_2"}};
   a.ready_at = at_us(2);
   a.applied = 17;
   a.last_number = 20;
@@ -308,7 +308,7 @@ TEST_CASE("attachments and commands come back as written") {
   REQUIRE(r.suspect.has_value());
   CHECK(r.suspect->number == 7);
   CHECK(r.suspect->through == 9);
-  CHECK(r.suspect->by == "own_1");
+  CHECK(r.suspect->tried_by == std::vector<std::string>{"own_1", "own_2"});
   CHECK(r.agent_seq == 41);
   CHECK(r.restarted);
   CHECK(r.ready_at == at_us(2));
