@@ -266,9 +266,12 @@ TEST_CASE("with a waker: one wake per batch, everything on the draining thread, 
   for (int i = 0; i < 100; ++i) REQUIRE(sender->publish("t.wake", {}, std::to_string(i)).has_value());
   REQUIRE(eventually([&] { return few.dropped() == 90; }));
   CHECK(got.size() == 0);
-  CHECK(wakes == 1);
-  link->drain();
-  REQUIRE(eventually([&] { return link->drain(), got.size() == 100; }));
+  int drained = 0;
+  while (got.size() < 100) {
+    REQUIRE(eventually([&] { return wakes > drained; }));
+    CHECK(wakes == ++drained);
+    link->drain();
+  }
   CHECK(got.all().front() == "0");
   CHECK(got.all().back() == "99");
   CHECK_FALSE(elsewhere);
