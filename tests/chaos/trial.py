@@ -18,6 +18,7 @@ from support.view import TERMINAL
 
 # A turn counts as lost well after the longest fault of the schedule, and well before a run's end.
 SETTINGS = {"stale_after": "30s", "ready_timeout": "5s", "drain_timeout": "5s", "log_level": "info"}
+FRONT_PLACES = 8  # behind the front, of each service: the most that a run may begin with or come to
 AGENTS = {"both": (RecordedStockAgent, RecordedNumberedAgent), "stock": (RecordedStockAgent,),
           "v2": (RecordedNumberedAgent,)}
 
@@ -110,7 +111,8 @@ class LoopLag:
 async def trial(seed, seconds, size, faults, say, plant=None):
     """`plant` breaks something on purpose: an asynchronous context manager of (system, load), entered before any
     session is opened and left when all is read."""
-    system = System(size.replicas, ("gateway", "agent-bridge", "state-sync"), front=True, **SETTINGS)
+    system = System(size.replicas, ("gateway", "agent-bridge", "state-sync"), front=FRONT_PLACES,
+                    **SETTINGS)
     outcome = Outcome(seed, size, seconds)
     try:
         await system.start()

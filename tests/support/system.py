@@ -132,10 +132,10 @@ class Nats(Process):
 class Service(Process):
     """One replica of one of the three binaries, set by environment variables only."""
 
-    def __init__(self, service, folder, settings, arguments=(), name=None, links=None):
+    def __init__(self, service, folder, settings, arguments=(), name=None, links=None, port=None):
         self.service = service
         self.ops_port = free_port()
-        self.port = free_port() if service != "state-sync" else None
+        self.port = port or (free_port() if service != "state-sync" else None)
         self.links = links or {}
         values = {"ops_listen": f"127.0.0.1:{self.ops_port}", **settings}
         if self.port:
@@ -196,7 +196,7 @@ class System:
 
     `replicas`: how many of each service, one where it is not named. `links`: services whose every replica reaches
     NATS and PostgreSQL through links of its own that can be cut, stalled and healed. `front`: clients go through the
-    local front, which is told of every replica that comes or goes."""
+    local front, with so many replicas of each service behind it at most."""
 
     KNOWN = {
         "gateway": {"turn_idle_timeout", "max_frame", "allowed_origins", "drain_timeout", "log_level"},
@@ -204,7 +204,7 @@ class System:
         "state-sync": {"stale_after", "ready_timeout", "snapshot_budget", "drain_timeout", "log_level"},
     }
 
-    def __init__(self, replicas=None, links=(), front=False, **settings):
+    def __init__(self, replicas=None, links=(), front=0, **settings):
         replicas = replicas or {}
         unknown = set(settings) - set().union(*self.KNOWN.values())
         assert not unknown, f"unknown settings: {unknown}"
@@ -218,12 +218,13 @@ class System:
         self.nats = Nats(self.folder)
         self._by_service = {"state-sync": [], "agent-bridge": [], "gateway": []}
         self._made = collections.Counter()
+        self._places = {s: [free_port() for _ in range(front)] for s in ("gateway", "agent-bridge")}
+        self.front = Front(self.folder, *self._places.values()) if front else None
         for service in self._by_service:
             for _ in range(replicas.get(service, 1)):
                 self._make(service)
         fronted = [s for s in ("gateway", "agent-bridge") if replicas.get(s, 1) > 1 and not front]
         self._fronts = {service: self.links.add(self._ports(service)) for service in fronted}
-        self.front = Front(self.folder, self._ports("gateway"), self._ports("agent-bridge")) if front else None
 
     def _make(self, service):
         """One more replica, not started. The first has the service's name, the others a number behind it."""
@@ -241,7 +242,8 @@ class System:
             values["jwt_hs256_secret"] = SECRET
         values.update({k: v for k, v in self._settings.items() if k in self.KNOWN[service]})
         name = service if number == 1 else f"{service}-{number}"
-        replica = Service(service, self.folder, values, name=name, links=links)
+        place = self._places[service].pop(0) if self.front and service in self._places else None
+        replica = Service(service, self.folder, values, name=name, links=links, port=place)
         self._by_service[service].append(replica)
         return replica
 
@@ -256,20 +258,20 @@ class System:
         replica = self._make(service)
         replica.start()
         await replica.ready()
-        self._tell_front(service)
+        if service in self._fronts:
+            self._fronts[service].targets(self._ports(service))
         return replica
 
     async def retire(self, replica, timeout=15):
         """Drains a replica for good. Returns its exit status."""
-        self._by_service[replica.service].remove(replica)
-        self._tell_front(replica.service)
-        return await replica.terminate(timeout)
-
-    def _tell_front(self, service):
+        service = replica.service
+        self._by_service[service].remove(replica)
         if service in self._fronts:
             self._fronts[service].targets(self._ports(service))
-        if self.front and service != "state-sync":
-            self.front.targets(self._ports("gateway"), self._ports("agent-bridge"))
+        status = await replica.terminate(timeout)
+        if self.front and service in self._places:
+            self._places[service].append(replica.port)
+        return status
 
     @property
     def services(self):

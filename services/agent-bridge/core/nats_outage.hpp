@@ -15,9 +15,9 @@ class nats_outage {
   static constexpr std::chrono::seconds refuse_after{2};
   /// A numbered agent loses nothing by it. Before the owner takes it for silent (15 s).
   static constexpr std::chrono::seconds numbered_after{10};
-  /// What a stock agent has said is with this bridge only, and whether another one hears NATS nobody here knows: it
-  /// stays for as long as a socket that says nothing would be kept.
-  static constexpr std::chrono::seconds stock_after{45};
+  /// What a stock agent has said is with this bridge only, and whether another one hears NATS nobody here knows. It may
+  /// lose words by going; by then it has been lost for its session, and staying helps nobody.
+  static constexpr std::chrono::seconds stock_after{120};
 
   enum class leaving { nobody, numbered, all };
 
@@ -29,9 +29,9 @@ class nats_outage {
     if (!since_) since_ = now;
   }
 
-  /// How many of those who are to leave go in one step of a quarter of a second, so that they do not all come to
-  /// another bridge at once.
-  static std::size_t at_once(std::size_t waiting) { return std::max<std::size_t>(12, waiting / 20); }
+  /// How many of all that are here go in one step of a quarter of a second: not all come to another bridge at once, and
+  /// all are gone after 4 s.
+  static std::size_t at_once(std::size_t all) { return std::max<std::size_t>(12, (all + 15) / 16); }
 
   bool lasts() const { return since_.has_value(); }
   /// New agents are turned away at once.

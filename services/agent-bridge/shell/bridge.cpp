@@ -184,11 +184,12 @@ boost::asio::awaitable<void> bridge::outlast_outage() {
     const auto who = outage_.who_leaves(steady::now());
     if (who == nats_outage::leaving::nobody) continue;
     auto leaving = all_sessions();
+    const auto most = nats_outage::at_once(leaving.size());
     std::erase_if(leaving, [who](const auto& session) {
       return !session->stays() || (who == nats_outage::leaving::numbered && !session->identity().instance);
     });
     if (leaving.empty()) continue;
-    leaving.resize(std::min(leaving.size(), nats_outage::at_once(leaving.size())));
+    leaving.resize(std::min(leaving.size(), most));
     ops::log::warn("agents_sent_away", {{"agents", leaving.size()}, {"why", "NATS is not connected"}});
     for (const auto& session : leaving) session->drain();
   }

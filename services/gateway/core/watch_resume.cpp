@@ -68,6 +68,7 @@ void watch::resumed(std::uint64_t ticket, std::optional<resumption> answer, mill
   const auto asked = *std::exchange(resuming_from_, std::nullopt);
   const bool usable = answer && answer->known && answer->complete && answer->head.epoch == given_.epoch;
   if (usable && asked.seq <= answer->head.seq) {
+    resume_halves_ = false;  // the next one starts at the lowest again: nobody waits for ever while others come
     replay_to_all(asked, *answer, out);
   } else {
     resume_in_vain(asked, answer);
