@@ -10,11 +10,6 @@ namespace {
 
 using parts = std::vector<std::vector<pending_input>>;
 
-const hand_over* frames_of(const pending_input& input) {
-  const auto* request = input.request();
-  return request == nullptr ? nullptr : std::get_if<hand_over>(&request->request);
-}
-
 parts by_frame(const pending_input& input) {
   const auto& whole = *frames_of(input);
   parts out;

@@ -20,14 +20,21 @@ void commit_health::failed(std::size_t writer, const std::string& why, time_poin
 void commit_health::connecting(std::size_t writer, const std::string& why_not, time_point began, time_point ended) {
   const std::lock_guard hold(guard_);
   auto& r = connects_.at(writer);
-  if (r.why.empty()) r.began = began;
+  if (r.why.empty() || began - r.ended > word_age_max) r.began = began;
   r.why = why_not;
   r.ended = ended;
 }
 
-void commit_health::goes_on(std::size_t writer, time_point now) {
+void commit_health::goes_on(std::size_t writer, time_point now, std::chrono::milliseconds longer) {
   const std::lock_guard hold(guard_);
-  went_on_.at(writer) = now;
+  went_on_.at(writer) = now + longer;
+}
+
+void commit_health::was_paused(time_point now) {
+  const std::lock_guard hold(guard_);
+  for (auto& at : went_on_) {
+    if (at != time_point{}) at = std::max(at, now);
+  }
 }
 
 void commit_health::can_connect() {
@@ -62,9 +69,13 @@ bool commit_health::stands_still(time_point now) const {
   return any_stands_still(now);
 }
 
-bool commit_health::any_stands_still(time_point now) const {
-  return std::ranges::any_of(went_on_,
-                             [&](time_point at) { return at != time_point{} && now - at >= standing_still_max; });
+bool commit_health::hopeless(time_point now, bool holds_shards) const {
+  const std::lock_guard hold(guard_);
+  return any_stands_still(now, holds_shards ? hopeless_max : standing_still_max);
+}
+
+bool commit_health::any_stands_still(time_point now, std::chrono::seconds longest) const {
+  return std::ranges::any_of(went_on_, [&](time_point at) { return at != time_point{} && now - at >= longest; });
 }
 
 }  // namespace throughline::state_sync

@@ -21,17 +21,22 @@ class commit_health {
   static constexpr std::chrono::seconds failing_max{5};
   /// A writer that has something to commit tries again at least once a second. One that gave it up says nothing more.
   static constexpr std::chrono::seconds word_age_max{12};
-  /// From the begin of the first attempt to connect that failed to the end of the last.
+  /// From the begin of the first attempt to connect that failed to the end of the last, none of them longer than
+  /// `word_age_max` after the one before.
   static constexpr std::chrono::seconds unconnected_max{2};
-  /// Longer than any one statement may take, unless it is very large: the writer, or what it asks, is stuck.
+  /// Longer than any one statement may take: the writer is stuck, e.g. in an `apply` that does not end.
   static constexpr std::chrono::seconds standing_still_max{15};
+  /// The same where nobody else takes the shards.
+  static constexpr std::chrono::seconds hopeless_max{30};
 
   void worked(std::size_t writer);
   void failed(std::size_t writer, const std::string& why, time_point now);
   /// An attempt to connect, from `began` to `ended`; `why_not` empty: it worked.
   void connecting(std::size_t writer, const std::string& why_not, time_point began, time_point ended);
-  /// It looks for work, or begins a transaction.
-  void goes_on(std::size_t writer, time_point now);
+  /// It looks for work, or begins something that may take so much `longer` than the usual bounds.
+  void goes_on(std::size_t writer, time_point now, std::chrono::milliseconds longer = {});
+  /// The whole process stood still until now.
+  void was_paused(time_point now);
   /// Others of this process can connect now: what writers said of it before does not count any more.
   void can_connect();
 
@@ -42,6 +47,8 @@ class commit_health {
   std::string cannot_write(time_point now) const;
   /// A writer that a new connection does not help.
   bool stands_still(time_point now) const;
+  /// One that only another life of the process helps: nothing waits for it here any more, or it has been so for long.
+  bool hopeless(time_point now, bool holds_shards) const;
 
  private:
   struct commit_record {
@@ -55,7 +62,7 @@ class commit_health {
     time_point began{};
     time_point ended{};
   };
-  bool any_stands_still(time_point now) const;
+  bool any_stands_still(time_point now, std::chrono::seconds longest = standing_still_max) const;
 
   mutable std::mutex guard_;
   std::array<commit_record, writers_max> commits_;

@@ -143,6 +143,8 @@ void committer::decide(run& r, const tree_share& share, bool only_one) {
       const bool marks = suspect && r.result.marked.size() < marks_max && state.needs_mark(what, owner_);
       if (suspect && !alone && !marks) break;
       const bool unfinished = apply_one(r, state, what, writes);
+      auto& input = r.inputs[share.inputs[next]];
+      input.tried = !unfinished && frames_of(input) != nullptr;
       if (suspect) {
         if (unfinished) r.result.marked.push_back(r.inputs[share.inputs[next]].to);
         next += unfinished ? 0 : 1;

@@ -60,6 +60,10 @@ standing ownership::of(shard_number shard) const {
   return certain() ? standing::owner : standing::in_doubt;
 }
 
+bool ownership::holds_any() const {
+  return std::ranges::any_of(held_, [](const auto& held) { return held.load(); });
+}
+
 bool ownership::certain() const {
   return clock::now() - clock::time_point(clock::duration(last_beat_)) < beat_age_max;
 }
@@ -131,16 +135,20 @@ bool ownership::keep_membership() {
     tell_.database(false, unable);
   }
   const bool hears = !deaf_for(deaf_member_max);
-  if (member_ && hears && unable.empty()) return true;
+  if (member_ && hears && unable.empty()) {
+    forget_trial();
+    return true;
+  }
   if (member_) {
     leave_members(hears ? unable : "deaf");
     return unable.empty();
   }
-  if (!hears) {
-    if (trial_.valid() && trial_.wait_for(milliseconds(0)) == std::future_status::ready) trial_ = {};
+  const bool stuck = writers_.stands_still(now);
+  if (!hears || stuck) {
+    forget_trial();
     return unable.empty();
   }
-  if (writers_.stands_still(now) || !try_to_connect()) return false;
+  if (!try_to_connect()) return false;
   writers_.can_connect();
   unable_since_.reset();
   join_members();
@@ -150,7 +158,10 @@ bool ownership::keep_membership() {
 /// Whether a connection to write with has been opened just now: without one, as on a server that has none left, this
 /// replica would only keep shards from others. On a thread of its own, for the lock connection has to go on beating.
 bool ownership::try_to_connect() {
-  if (tried_) return true;
+  if (tried_) {
+    forget_trial();
+    return true;
+  }
   if (!trial_.valid()) {
     trial_ = std::async(std::launch::async, [this] { return connect(database_, io::connection_role::work); });
   }
@@ -158,6 +169,11 @@ bool ownership::try_to_connect() {
   auto tried = trial_.get();
   if (!tried) tell_.database(false, tried.error());
   return tried.has_value();
+}
+
+/// Nobody waits for its result any more; later it would say how things were, and until then keep a connection.
+void ownership::forget_trial() {
+  if (trial_.valid() && trial_.wait_for(milliseconds(0)) == std::future_status::ready) trial_ = {};
 }
 
 void ownership::join_members() {

@@ -55,6 +55,7 @@ class ownership {
 
   /// Any thread.
   standing of(shard_number shard) const;
+  bool holds_any() const;
   /// The database was heard of within two beats. Any thread.
   bool certain() const;
 
@@ -66,6 +67,7 @@ class ownership {
   bool connect_now();
   bool keep_membership();
   bool try_to_connect();
+  void forget_trial();
   void join_members();
   void leave_members(std::string_view why);
   bool deaf_for(std::chrono::milliseconds time) const;

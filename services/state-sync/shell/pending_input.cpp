@@ -6,6 +6,16 @@
 
 namespace throughline::state_sync {
 
+hand_over* frames_of(pending_input& input) {
+  auto* request = input.request();
+  return request == nullptr ? nullptr : std::get_if<hand_over>(&request->request);
+}
+
+const hand_over* frames_of(const pending_input& input) {
+  const auto* request = input.request();
+  return request == nullptr ? nullptr : std::get_if<hand_over>(&request->request);
+}
+
 const session_id& session_of(const session_request& request) {
   return std::visit([](const auto& r) -> const session_id& { return r.session; }, request);
 }

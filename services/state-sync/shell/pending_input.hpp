@@ -21,7 +21,7 @@ struct pending_input {
   millis budget{0};  ///< of its sender, from `received`; 0: nobody waits
   std::size_t weight = 0;
   bool in_doubt = false;      ///< was in a transaction of which nobody knows whether it committed
-  unsigned cuts = 0;          ///< connections lost while nothing of another session was in the transaction
+  bool tried = false;         ///< in its last transaction: its frames were applied, not only marked
   bool failed_alone = false;  ///< decided alone once and refused by the database; it gets one more try after a reload
 
   bool spent(time_point now) const { return budget.count() > 0 && now - received >= budget; }
@@ -31,6 +31,10 @@ struct pending_input {
   asked* request() { return std::get_if<asked>(&what); }
   const asked* request() const { return std::get_if<asked>(&what); }
 };
+
+/// The frames of a bridge that the input hands over, if that is what it does.
+hand_over* frames_of(pending_input& input);
+const hand_over* frames_of(const pending_input& input);
 
 const session_id& session_of(const session_request& request);
 /// The shard a session is in; malformed ids, which exist nowhere, count as 0.

@@ -1,8 +1,11 @@
 #include "services/state-sync/shell/service.hpp"
 
 #include <array>
+#include <cstdlib>
 #include <future>
 #include <utility>
+
+#include <unistd.h>
 
 #include "common/ops/health.hpp"
 #include "common/ops/log.hpp"
@@ -24,8 +27,19 @@ namespace throughline::state_sync {
 namespace {
 
 constexpr std::chrono::milliseconds database_pause{500};
+/// Exit status of a process one of whose writers stands still.
+constexpr int stuck = 5;
 /// What waits for a shard that is given up is finished in milliseconds, or cannot be finished here.
 constexpr std::chrono::milliseconds leave_max{1000};
+
+/// Nothing can end its thread, and as long as that runs this process is no member. The next life, started by whoever
+/// runs it, finds in the mark what was being tried (3.6).
+[[noreturn]] void end_stuck() {
+  ops::log::error("writer_stands_still", {{"then", "this process ends itself"}, {"status", stuck}});
+  ::alarm(2);  // ends it all the same when nobody reads the log
+  ops::log::stop();
+  std::_Exit(stuck);
+}
 
 }  // namespace
 
@@ -95,7 +109,7 @@ void service::parts::build(const service_settings& s) {
   const auto connecting = [this](std::size_t number, const std::string& why_not, clock::time_point began) {
     commits.connecting(number, why_not, began, clock::now());
   };
-  const auto goes_on = [this](std::size_t number) { commits.goes_on(number, clock::now()); };
+  const auto goes_on = [this](std::size_t number, auto longer) { commits.goes_on(number, clock::now(), longer); };
   std::vector<writer*> by_number;
   for (std::size_t i = 0; i < probe::writers_max; ++i) {
     writers.push_back(std::make_unique<writer>(
@@ -241,9 +255,13 @@ void service::serve() {
   while (!stop_.wait_for(pulse::tick_interval)) {
     p.replies.answer_overdue(parts::clock::now());
     for (const auto& w : p.writers) w->answer_waiting();
-    if (!p.process.tick(parts::clock::now())) continue;
-    ops::log::warn("process_was_paused");
-    p.deaf_until_now();
+    if (p.process.tick(parts::clock::now())) {
+      ops::log::warn("process_was_paused");
+      p.commits.was_paused(parts::clock::now());
+      p.deaf_until_now();
+    } else if (p.commits.hopeless(parts::clock::now(), p.owned->holds_any())) {
+      end_stuck();
+    }
   }
 }
 

@@ -17,6 +17,11 @@ tree_cache::entry* tree_cache::find(const session_id& root) {
   return &found->second.value;
 }
 
+const tree_cache::entry* tree_cache::look_at(const session_id& root) const {
+  const auto found = trees_.find(root);
+  return found == trees_.end() ? nullptr : &found->second.value;
+}
+
 tree_cache::entry& tree_cache::put(const session_id& root, tree state, fence_marks marks) {
   drop(root);
   by_use_.push_front(root);

@@ -32,6 +32,8 @@ class tree_cache {
 
   /// Also makes it the most recently used.
   entry* find(const session_id& root);
+  /// Leaves its place in the order of use.
+  const entry* look_at(const session_id& root) const;
   entry& put(const session_id& root, tree state, fence_marks marks);
   void drop(const session_id& root);
   void clear();

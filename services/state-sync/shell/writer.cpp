@@ -27,6 +27,8 @@ constexpr std::chrono::seconds memory_trusted{5};
 /// its last moment.
 constexpr std::chrono::seconds look_interval{5};
 
+/// Of a list with many hosts that answer nothing each takes its time.
+constexpr std::chrono::seconds connecting_max{30};
 constexpr std::chrono::seconds cleanup_interval{60};
 /// Rows of each kind per cleanup: some milliseconds of the writer's time.
 constexpr std::size_t cleanup_max = 1000;
@@ -91,7 +93,7 @@ void writer::was_deaf_until_now() {
 
 void writer::run() {
   while (true) {
-    around_.goes_on(number_);
+    around_.goes_on(number_, {});
     auto batch = gather();
     if (!batch.empty()) settle(std::move(batch));
     try_alone();
@@ -113,7 +115,9 @@ bool writer::ready() {
   store_.reset();
   connection_.reset();
   const auto began = clock::now();
+  around_.goes_on(number_, connecting_max);
   auto opened = connect(around_.database, io::connection_role::work);
+  around_.goes_on(number_, {});
   around_.connecting(number_, opened ? std::string() : opened.error(), began);
   if (!opened) {
     ops::log::warn("database_unreachable", {{"writer", number_}, {"reason", opened.error()}});
@@ -129,7 +133,7 @@ bool writer::ready() {
     fresh_.assign(shards_.begin(), shards_.end());
   }
   connection_ = std::move(opened->link);
-  store_ = std::make_unique<store>(*connection_);
+  store_ = std::make_unique<store>(*connection_, [this](auto longer) { around_.goes_on(number_, longer); });
   return true;
 }
 
@@ -154,7 +158,10 @@ writer::inputs writer::gather() {
     wait_out();
     if (clock::now() < down_until_) return batch;
   }
-  database_down_ = false;
+  // What cannot be tried is not taken: in the inbox it is answered while this waits.
+  if (!try_again()) return batch;
+  look_for_open(clock::now());
+  if (database_down_) return batch;
   const auto now = clock::now();
   constexpr inbox_bounds most{batch_max.items - own_places, batch_max.bytes};
   batch = held_.take_due(now, most);
@@ -162,12 +169,27 @@ writer::inputs writer::gather() {
   if (batch.size() < most.items) {
     for (auto& what : inbox_.take({most.items - batch.size(), most.bytes}, until)) accept(std::move(what), batch);
   }
-  look_for_open(clock::now());
+  // Shards that have just come, before anything of them is decided.
+  if (next_look_ == clock::time_point{}) look_for_open(clock::now());
+  if (database_down_) {
+    held_.put_back(std::move(batch), down_until_);
+    return {};
+  }
   turn_away(batch);
   std::erase_if(batch, [this](const pending_input& input) { return renewed_as_it_is(input); });
   add_due(batch);
   add_loads(batch);
   return batch;
+}
+
+/// After a pause. While nothing could be decided no clock of silence runs: renewals wait among the rest, or were put
+/// off.
+bool writer::try_again() {
+  if (!std::exchange(database_down_, false)) return true;
+  hear_all_afresh();
+  if (ready()) return true;
+  pause_all({});
+  return false;
 }
 
 /// While nothing is tried what arrives is kept as if it had been: its senders hear in time that it waits.
@@ -198,9 +220,13 @@ void writer::accept(item what, inputs& batch) {
   } else if (auto* less = std::get_if<lost>(&what)) {
     leaving_.push_back(std::move(*less));
   } else {
-    // The least recently used first, so that the order stays.
-    for (const auto& root : trees_.roots() | std::views::reverse) hear_afresh(root);
+    hear_all_afresh();
   }
+}
+
+/// The least recently used first, so that the order stays.
+void writer::hear_all_afresh() {
+  for (const auto& root : trees_.roots() | std::views::reverse) hear_afresh(root);
 }
 
 /// True when something of the tree may be due all the same.
@@ -265,16 +291,16 @@ void writer::look_for_open(clock::time_point now) {
   if (now < next_look_ || shards_.empty()) return;
   const bool first = !fresh_.empty();
   next_look_ = now + (first ? std::chrono::seconds(1) : look_interval);
-  if (!ready()) return;
+  if (!ready()) return pause_all({});
   try {
     const std::vector<shard_number> shards(shards_.begin(), shards_.end());
     const auto open = open_trees(*connection_, shards);
     for (const auto& [root, marks] : open) {
-      const auto* known = trees_.find(root);
+      const auto* known = trees_.look_at(root);
       if (known == nullptr || known->marks != marks) look_into(root);
     }
     for (const auto& root : trees_.roots()) {
-      if (trees_.find(root)->state.next_deadline().steady && !open.contains(root)) look_into(root);
+      if (trees_.look_at(root)->state.next_deadline().steady && !open.contains(root)) look_into(root);
     }
     if (first) around_.out.announce(recent_heads(*connection_, fresh_));
     fresh_.clear();

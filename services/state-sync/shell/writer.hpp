@@ -22,6 +22,7 @@
 
 #include "services/state-sync/shell/committer.hpp"
 #include "services/state-sync/shell/connector.hpp"
+#include "services/state-sync/shell/cut_counts.hpp"
 #include "services/state-sync/shell/deadline_heap.hpp"
 #include "services/state-sync/shell/held_inputs.hpp"
 #include "services/state-sync/shell/inbox.hpp"
@@ -48,8 +49,8 @@ struct writer_surroundings {
   /// What became of an attempt to connect that began then; `why_not` empty: it worked.
   std::function<void(std::size_t writer, const std::string& why_not, std::chrono::steady_clock::time_point began)>
       connecting = [](std::size_t, const auto&, auto) {};
-  /// It looks for work, or begins a transaction.
-  std::function<void(std::size_t writer)> goes_on = [](std::size_t) {};
+  /// It looks for work, or begins something that may take so much longer than the usual bounds.
+  std::function<void(std::size_t writer, std::chrono::milliseconds longer)> goes_on = [](std::size_t, auto) {};
 };
 
 class writer {
@@ -95,11 +96,13 @@ class writer {
   clock::time_point wake_at() const;
   void accept(item what, inputs& batch);
   void line_up(pending_input input, inputs& batch);
+  bool try_again();
   void wait_out();
   void add_due(inputs& batch);
   void add_loads(inputs& batch);
   bool renewed_as_it_is(const pending_input& input);
   bool hear_afresh(const session_id& root);
+  void hear_all_afresh();
   void leave_shards();
   void look_for_open(clock::time_point now);
   void look_into(const session_id& root);
@@ -109,6 +112,8 @@ class writer {
   // writer_settle.cpp: what becomes of a batch
   /// `hurried`: of one session, and tried before.
   void settle(inputs batch, bool hurried = false);
+  void beware(inputs& batch);
+  void frames_stored(const inputs& batch);
   void try_alone();
   void try_marked(const std::vector<session_id>& marked);
   void answer_spent();
@@ -146,6 +151,7 @@ class writer {
   std::uint64_t commits_ = 0;
   unsigned failures_ = 0;  ///< of the connection or of everything, in a row
   unsigned cuts_ = 0;      ///< of the connection within a transaction, since the last commit
+  cut_counts cuts_by_frames_;
   std::unordered_map<session_id, clock::time_point> quarantined_;
   std::unordered_set<unsigned> shards_;
   std::vector<shard_number> fresh_;  ///< taken, their last events not yet published again

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/ops/log.hpp"
+#include "services/state-sync/core/suspects.hpp"
 #include "services/state-sync/shell/batch_split.hpp"
 #include "services/state-sync/shell/store/columns.hpp"
 #include "services/state-sync/shell/store/takeover.hpp"
@@ -23,7 +24,7 @@ constexpr std::chrono::milliseconds parting_time_max{2000};
 constexpr std::size_t alone_max = committer::marks_max;
 /// Connections lost in a row, each in the middle of a transaction, until its sessions go on one by one.
 constexpr unsigned cuts_together_max = 2;
-/// Connections that one suspect hand-over may cost until it is refused (3.6).
+/// Connections that frames may cost, tried alone, until the first of them is refused (3.6).
 constexpr unsigned cuts_alone_max = 3;
 constexpr std::chrono::seconds quarantine_time{60};
 /// A deadline that is due by our estimate of the database's clock, but not yet by that clock.
@@ -39,14 +40,15 @@ std::string detail_of(const std::exception& why) {
 }  // namespace
 
 void writer::settle(inputs batch, bool hurried) {
-  around_.goes_on(number_);
+  around_.goes_on(number_, {});
   if (!ready()) return failed(pqxx::broken_connection("not connected"), std::move(batch));
-  if (auto* first = batch.front().request()) first->deadly = batch.front().cuts >= cuts_alone_max;
+  beware(batch);
   const auto began = clock::now();
   try {
     auto done = committer_.commit(*store_, batch, {epoch_, around_.bounds, hurried});
     failures_ = cuts_ = 0;
     ++commits_;
+    frames_stored(batch);
     const auto marked = done.marked;
     finish(std::move(done), batch, began);
     try_marked(marked);
@@ -58,6 +60,25 @@ void writer::settle(inputs batch, bool hurried) {
     held_.put_back(std::move(batch), clock::now());
   } catch (const std::exception& e) {
     failed(e, std::move(batch));
+  }
+}
+
+/// Frames that have cost a connection are suspect from then on, whatever the attempt: its sender counts another one
+/// only when it hears nothing.
+void writer::beware(inputs& batch) {
+  const auto now = clock::now();
+  for (auto& input : batch) {
+    input.tried = false;
+    auto* frames = frames_of(input);
+    const auto cuts = frames == nullptr ? 0 : cuts_by_frames_.of(frames->attachment, now);
+    if (cuts > 0) frames->attempt = std::max(frames->attempt, suspect_attempt);
+    if (auto* request = input.request()) request->deadly = cuts >= cuts_alone_max;
+  }
+}
+
+void writer::frames_stored(const inputs& batch) {
+  for (const auto& input : batch) {
+    if (input.tried) cuts_by_frames_.clear(frames_of(input)->attachment);
   }
 }
 
@@ -173,6 +194,8 @@ void writer::failed(const std::exception& why, inputs batch) {
   }
   around_.counts.batch_retried();
   if (connection_) around_.attempted(number_, io::reason_of(why));
+  // Its renewals wait as well.
+  for (const auto& input : batch) hear_afresh(input.to);
   ops::log::warn("batch_kept", {{"writer", number_},
                                 {"inputs", batch.size()},
                                 {"why", io::to_text(kind)},
@@ -190,7 +213,9 @@ void writer::cut_off(inputs batch) {
   connection_.reset();
   auto parts = split_by_session(std::move(batch));
   const bool alone = parts.size() == 1;
-  if (alone) ++parts.front().front().cuts;
+  const auto& first = parts.front().front();
+  // Not what stands behind another input: that one may be what costs the connection.
+  if (alone && first.tried) cuts_by_frames_.add(frames_of(first)->attachment, clock::now());
   if (++cuts_ < cuts_together_max && !alone) {
     inputs again;
     for (auto& part : parts) std::ranges::move(part, std::back_inserter(again));

@@ -1,11 +1,14 @@
 #include "services/state-sync/shell/store/store.hpp"
 
+#include <utility>
+
 #include "services/state-sync/shell/store/columns.hpp"
 #include "services/state-sync/shell/store/statements.hpp"
 
 namespace throughline::state_sync {
 
-store::store(io::database_connection& database) : database_(database) {
+store::store(io::database_connection& database, std::function<void(std::chrono::milliseconds longer)> begins)
+    : database_(database), begins_(std::move(begins)) {
   prepare_fence(database_.sql());
   prepare_session_rows(database_.sql());
   prepare_turn_rows(database_.sql());
@@ -31,6 +34,7 @@ pqxx::result store::run(const char* statement, std::vector<std::string> paramete
   for (const auto& parameter : parameters) bytes += parameter.size();
   // The end of a turn of 32 MiB is a quarter of a GiB: it must not be given up for its size, or it never ends.
   const auto for_size = std::chrono::milliseconds(bytes >> 10);
+  begins_(for_size);
   const auto limit = database_.limit(io::statement_answer_max + for_size);
   return tx_->exec_prepared(statement, pqxx::prepare::make_dynamic_params(parameters));
 }
@@ -60,6 +64,7 @@ void store::write(const write_set& what, const fence& locked, instant now) {
 }
 
 commit_receipt store::commit() {
+  begins_({});
   database_.commit(*tx_);
   tx_.reset();
   return commit_receipt{};

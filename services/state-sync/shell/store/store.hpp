@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -35,7 +36,9 @@ struct fence {
 
 class store {
  public:
-  explicit store(io::database_connection& database);
+  /// `begins`: told before each statement how much longer than `statement_answer_max` it may take for its size.
+  explicit store(
+      io::database_connection& database, std::function<void(std::chrono::milliseconds longer)> begins = [](auto) {});
 
   /// Starts a transaction. Returns the database's clock. Throws `epoch_changed` when the epoch is not `epoch`.
   instant begin(std::uint64_t epoch);
@@ -78,6 +81,7 @@ class store {
   void write_answers(const write_set& what);
 
   io::database_connection& database_;
+  const std::function<void(std::chrono::milliseconds)> begins_;
   std::unique_ptr<pqxx::work> tx_;
   std::uint64_t epoch_ = 0;
 };

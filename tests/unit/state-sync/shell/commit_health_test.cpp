@@ -62,6 +62,15 @@ TEST_CASE("a writer cannot write when its attempts to connect have failed for 2 
   CHECK_FALSE(h.cannot_write(start + 7s).empty());
 }
 
+TEST_CASE("attempts to connect with long between them are not one that lasts") {
+  commit_health h;
+  h.connecting(1, "refused", start, start);
+  h.connecting(1, "refused", start + 13s, start + 13s);
+  CHECK(h.cannot_write(start + 13s).empty());
+  h.connecting(1, "refused", start + 15s, start + 15s);
+  CHECK_FALSE(h.cannot_write(start + 15s).empty());
+}
+
 TEST_CASE("attempts before others of the process could connect say nothing any more") {
   commit_health h;
   h.connecting(0, "refused", start, start + 3s);
@@ -98,4 +107,34 @@ TEST_CASE("a writer that has not been heard of for 15 s stands still, whatever o
   h.goes_on(0, start + 15s);
   CHECK_FALSE(h.stands_still(start + 15s));
   CHECK(h.cannot_write(start + 15s).empty());
+}
+
+TEST_CASE("a writer that stands still is beyond hope once its shards are gone, or after 30 s") {
+  commit_health h;
+  CHECK_FALSE(h.hopeless(start, false));
+  h.goes_on(0, start);
+  CHECK_FALSE(h.hopeless(start + 14s, false));
+  CHECK(h.hopeless(start + 15s, false));
+  CHECK_FALSE(h.hopeless(start + 29s, true));
+  CHECK(h.hopeless(start + 30s, true));
+}
+
+TEST_CASE("a writer that said that it may take longer does not stand still meanwhile") {
+  commit_health h;
+  h.goes_on(0, start, 256s);
+  CHECK_FALSE(h.stands_still(start + 270s));
+  CHECK_FALSE(h.hopeless(start + 270s, false));
+  CHECK(h.stands_still(start + 271s));
+  h.goes_on(0, start + 1s);
+  CHECK(h.stands_still(start + 16s));
+}
+
+TEST_CASE("a pause of the whole process is none of its writers'") {
+  commit_health h;
+  h.goes_on(0, start);
+  h.goes_on(1, start + 90s, 20s);
+  h.was_paused(start + 100s);
+  CHECK_FALSE(h.stands_still(start + 100s));
+  CHECK_FALSE(h.hopeless(start + 114s, false));
+  CHECK(h.hopeless(start + 115s, false));
 }

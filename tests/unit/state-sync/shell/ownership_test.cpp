@@ -352,43 +352,27 @@ TEST_CASE("hosts that answer nothing make a join slow, but do not break it") {
   CHECK(one.refused == 0);
 }
 
-TEST_CASE("locks are taken where free, seen by everybody, and given back") {
+TEST_CASE("a trial whose question is answered otherwise is forgotten, and its connection with it") {
   const empty_database database;
-  const auto one = database.database().open(io::connection_role::lock);
-  const auto two = database.database().open(io::connection_role::lock);
-  REQUIRE(one);
-  REQUIRE(two);
-  CHECK(try_shards(**one, {1, 2, 3}).size() == 3);
-  CHECK(try_shards(**two, {3, 4}) == std::vector<shard_number>{4});
-  CHECK(join(**one, 77));
-  CHECK_FALSE(join(**two, 77));
-  auto seen = look_at_locks(**two);
-  CHECK(seen.members == std::vector<member_number>{77});
-  CHECK(seen.holders[3] == holder::other);
-  CHECK(seen.holders[4] == holder::self);
-  CHECK(seen.holders[5] == holder::nobody);
-  release_shards(**one, {3});
-  leave(**one, 77);
-  seen = look_at_locks(**two);
-  CHECK(seen.members.empty());
-  CHECK(seen.holders[3] == holder::nobody);
-  CHECK(try_shards(**two, {3}) == std::vector<shard_number>{3});
-}
-
-TEST_CASE("a change that is told makes the sockets of those who listen readable") {
-  const empty_database database;
-  const auto one = database.database().open(io::connection_role::lock);
-  const auto two = database.database().open(io::connection_role::lock);
-  REQUIRE(one);
-  REQUIRE(two);
-  listen_for_changes(**one);
-  wake_signal signal;
-  CHECK_FALSE(signal.wait((*one)->sql().sock(), std::chrono::milliseconds(0)));
-  tell_of_change(**two);
-  CHECK(signal.wait((*one)->sql().sock(), std::chrono::seconds(5)));
-  take_told(**one);
-  CHECK_FALSE(signal.wait((*one)->sql().sock(), std::chrono::milliseconds(0)));
-  end_backend(**two, backend_of(**one));
-  CHECK(signal.wait((*one)->sql().sock(), std::chrono::seconds(5)));
-  CHECK_THROWS(look_at_locks(**one));
+  const silent_host second, third;
+  auto url = database.url();
+  url.insert(url.find('/', url.find("://") + 3), "," + second.address() + "," + third.address());
+  const io::database list({url, "trial"});
+  service_table table;
+  replica one(list, table);
+  REQUIRE(eventually([&] { return one.serves_all(); }));
+  const auto connections = [&] {
+    return database.sql("SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'trial%'").size();
+  };
+  REQUIRE(eventually([&] { return connections() == 1; }));
+  // Off the list with a trial under way, which looks at all hosts; on it again by a new lock connection.
+  const auto choice_forgotten = clock_type::now() + io::host_knowledge::choice_age_max;
+  REQUIRE(eventually([&] {
+    if (clock_type::now() < choice_forgotten) return false;
+    cannot_connect(one.writers);
+    return connections() == 2;
+  }));
+  database.sql(owners_sql("pg_terminate_backend(pid)"));
+  REQUIRE(eventually([&] { return members_of(database) == 1 && one.serves_all(); }));
+  CHECK(eventually([&] { return connections() == 1; }));
 }

@@ -40,3 +40,14 @@ TEST_CASE("what is put anew is untold and has its own marks") {
   cache.drop(id(1));
   CHECK(cache.roots().empty());
 }
+
+TEST_CASE("what is only looked at is no more recently used for it") {
+  tree_cache cache(1);
+  cache.put(id(1), idle(), {});
+  cache.put(id(2), idle(), {});
+  CHECK(cache.look_at(id(1)) != nullptr);
+  CHECK(cache.look_at(id(3)) == nullptr);
+  CHECK(cache.trim() == 1);
+  CHECK(cache.look_at(id(1)) == nullptr);
+  CHECK(cache.look_at(id(2)) != nullptr);
+}

@@ -122,3 +122,27 @@ TEST_CASE("that nothing could be heard for a while is no transaction") {
   REQUIRE(eventually([&] { return passed.load(); }));
   CHECK(b.metric("batches_total") == before);
 }
+
+TEST_CASE("while the writer looks through its trees, and that takes its time, what waits is answered") {
+  writer_bench b;
+  REQUIRE(b.create());
+  REQUIRE(b.replies.reach(1));
+  b.writer->shards_taken({shard_of(sample_session).value()});
+  // Longer than until the next look, which then comes with a prompt waiting, and finds the table locked.
+  b.database.sql("CREATE SEQUENCE held; " + at_commit("IF nextval('held') = 1 THEN PERFORM pg_sleep(1.5); END IF"));
+  REQUIRE(b.ask(prompt("held")));
+  REQUIRE(eventually([&] { return b.database.sql("SELECT 1 FROM held WHERE is_called").size() == 1; }));
+  const auto locker = b.database.open();
+  pqxx::work lock(locker->sql());
+  REQUIRE(b.ask(prompt("waits"), 3000ms));
+  lock.exec("LOCK TABLE session_heads IN ACCESS EXCLUSIVE MODE");
+  CHECK(eventually(
+      [&] {
+        b.writer->answer_waiting();
+        return b.replies.count() == 3;
+      },
+      5s));
+  lock.abort();
+  CHECK(b.answers().size() == 2);
+  CHECK(b.busy() == 1);
+}

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include "services/state-sync/core/attachments.hpp"
 #include "tests/unit/state-sync/shell/writer_bench.hpp"
 
 using namespace throughline;
@@ -159,4 +160,34 @@ TEST_CASE("the renewals of several sessions are one answer; one that cannot be d
   CHECK(partly.except[0].why == renewal_fault::deferred);
   CHECK(partly.except[1].why == renewal_fault::unknown);
   lock.abort();
+}
+
+TEST_CASE("while no writer gets a connection no bridge falls silent") {
+  renewals_bench b;
+  const io::database server({private_postgres().url(), "test"});
+  const auto admin = server.open(io::connection_role::work);
+  REQUIRE(admin);
+  const auto run = [&](const std::string& sql) { pqxx::nontransaction((*admin)->sql()).exec(sql); };
+  CHECK(b.noted_of(sample_session, socket).known);
+  const auto events = b.database.sql("SELECT count(*) FROM events")[0][0].as<int>();
+  run("ALTER DATABASE " + b.database.name() + " ALLOW_CONNECTIONS false");
+  run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '" + b.database.name() + "'");
+  // Answered from memory at first, later put off.
+  const auto say = [&](const session_id& session, const attachment_id& attachment) {
+    const auto before = b.replies.count();
+    REQUIRE(b.ask(renewal{session, attachment}, 1000ms));
+    return eventually([&] {
+      b.writer->answer_waiting();
+      return b.replies.count() > before;
+    });
+  };
+  const auto until = std::chrono::steady_clock::now() + state_sync::bridge_silence_max + 6s;
+  while (std::chrono::steady_clock::now() < until) REQUIRE(say(sample_session, socket));
+  run("ALTER DATABASE " + b.database.name() + " ALLOW_CONNECTIONS true");
+  // The bridge's next renewal is still to come.
+  const auto batches = b.metric("batches_total");
+  REQUIRE(eventually([&] { return say(other, attachment_id("att_9")) && b.metric("batches_total") > batches; }));
+  CHECK(b.noted_of(sample_session, socket).known);
+  CHECK(b.database.sql("SELECT count(*) FROM events")[0][0].as<int>() == events);
+  CHECK(b.stored("state") == "live");
 }

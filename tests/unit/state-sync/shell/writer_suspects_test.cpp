@@ -38,12 +38,31 @@ struct suspects_bench : writer_bench {
   }
 
   /// The next frames of the agent; their reply arrives in `replies`.
-  void frames(std::vector<agent_event> events, std::uint32_t attempt = 1, std::uint64_t from = 0) {
+  void frames(std::vector<agent_event> events, std::uint32_t attempt = 1, std::uint64_t from = 0, millis budget = 20s) {
     hand_over h{sample_session, socket, bridge, 0, attempt, {}};
     auto number = from == 0 ? last + 1 : from;
     for (auto& e : events) h.frames.push_back({number++, std::move(e)});
     last = std::max(last, number - 1);
-    REQUIRE(ask(std::move(h)));
+    REQUIRE(ask(std::move(h), budget));
+  }
+  /// The frame after the last, again and again as a bridge does: another attempt when nothing is heard in time, the
+  /// same one after an answer that only puts it off. The last answer.
+  hand_over_result insist(const agent_event& event, millis budget) {
+    const auto number = last + 1;
+    std::uint32_t attempt = 1;
+    for (int i = 0; i < 100; ++i) {
+      const auto before = replies.count();
+      frames({event}, attempt, number, budget);
+      const auto until = std::chrono::steady_clock::now() + budget;
+      const bool heard =
+          eventually([&] { return replies.count() > before || std::chrono::steady_clock::now() > until; });
+      if (!heard || replies.count() == before) {
+        ++attempt;
+      } else if (const auto said = result(before); said.code != "put off") {
+        return said;
+      }
+    }
+    return {hand_over_status::unknown, 0, "never decided"};
   }
   hand_over_result result(std::size_t which) const {
     const auto decoded = codec::decode_reply(replies.all().at(which).body);
@@ -139,6 +158,40 @@ TEST_CASE("a frame whose COMMIT costs the owner its connection is refused in the
   CHECK(b.result(10).number == 4);
   CHECK_FALSE(b.marked());
   CHECK(b.database.sql("SELECT 1 FROM events WHERE body LIKE '%deadly%'").empty());
+}
+
+TEST_CASE("a frame that costs every connection is refused, however soon its bridge gives each of its attempts up") {
+  // As long as a bridge waits; and so short that no input lives to see its second cut.
+  for (const millis budget : {1000ms, 60ms}) {
+    CAPTURE(budget.count());
+    suspects_bench b;
+    b.database.sql(at_commit("PERFORM pg_terminate_backend(pg_backend_pid())", deadly));
+    const auto refused = b.insist(said("deadly", b.turn), budget);
+    CHECK(refused.status == hand_over_status::refused);
+    CHECK(refused.number == 3);
+    CHECK(refused.code == "poison");
+    CHECK(b.metric("commits_in_doubt_total") == 3);
+    CHECK(b.state_of_turn() == "error poison");
+  }
+}
+
+TEST_CASE("cuts before a frame was stored do not count against the frames after it") {
+  suspects_bench b;
+  const auto cut_twice = [&](const char* name) {
+    b.database.sql(std::string("CREATE SEQUENCE ") + name + "; " +
+                   at_commit(std::string("IF nextval('") + name +
+                                 "') <= 2 THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF",
+                             deadly));
+  };
+  std::string text;
+  for (const auto* name : {"first", "second", "third"}) {
+    cut_twice(name);
+    text += " deadly";
+    const auto stored = b.insist(said(text, b.turn), 20s);
+    CHECK(stored.status == hand_over_status::applied);
+    b.database.sql(repaired);
+  }
+  CHECK(b.metric("commits_in_doubt_total") == 6);
 }
 
 TEST_CASE("while one session's frames cost every connection, the others of the same batch are stored") {

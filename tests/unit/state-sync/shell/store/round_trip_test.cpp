@@ -1,5 +1,9 @@
 // Every kind of row, written and loaded again on a real PostgreSQL.
 
+#include <algorithm>
+#include <chrono>
+#include <vector>
+
 #include <doctest/doctest.h>
 
 #include "common/delta/patch.hpp"
@@ -362,4 +366,24 @@ TEST_CASE("grants, tokens and answers come back as written") {
   CHECK(a.body == "{\"a\":1}");
   CHECK(a.secret);
   CHECK(a.created == at_us(3));
+}
+
+TEST_CASE("before each statement it is told how much longer it may take for its size") {
+  const empty_database database;
+  const auto connection = database.open();
+  std::vector<std::chrono::milliseconds> told;
+  store through(*connection, [&](auto longer) { told.push_back(longer); });
+  auto c = new_session(database.epoch());
+  c.sessions[0].metadata = '"' + std::string(3u << 20, 'x') + '"';
+  write_set set;
+  set.add(c);
+  const auto now = through.begin(database.epoch());
+  const auto locked = through.lock({sample_session});
+  CHECK(std::ranges::max(told) < std::chrono::milliseconds(10));
+  through.write(set, locked, now);
+  CHECK(std::ranges::max(told) >= std::chrono::milliseconds(3 << 10));
+  const auto before = told.size();
+  (void)through.commit();
+  CHECK(told.size() == before + 1);
+  CHECK(told.back() == std::chrono::milliseconds(0));
 }
