@@ -80,7 +80,7 @@ hand_over_result refuse_next(step& s, attachment_row& a, const numbered_frame& n
 
 /// What follows in order, as carefully as it deserves (design 3.6). Nothing: it has been marked, and is to be decided
 /// again once that is committed.
-std::optional<reply> take(step& s, attachment_row& a, const hand_over& h, bool deadly) {
+std::optional<reply> take(step& s, attachment_row& a, const hand_over& h, std::uint64_t deadly) {
   const auto how = examine(s, a, h, deadly);
   if (how == caution::none) return apply_frames(s, a, h.frames);
   if (how == caution::mark) return std::nullopt;

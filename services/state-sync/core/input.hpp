@@ -23,9 +23,9 @@ struct asked {
   session_request request;
   reply_token from = 0;
   std::optional<answer_row> prior;
-  /// Decided with nothing else in the transaction it has cost the owner its connection too often: a suspect hand-over
-  /// is refused (3.6).
-  bool deadly = false;
+  /// The frame of a hand-over that has cost the owner its connection too often, with nothing else in the transaction:
+  /// it is refused (3.6). 0: none.
+  std::uint64_t deadly = 0;
 };
 /// A deadline of this tree has passed (`next_deadline`).
 struct time_passed {};

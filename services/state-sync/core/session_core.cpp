@@ -99,6 +99,11 @@ bool tree::needs_mark(const input& what, std::string_view owner) const {
   return frames && state_sync::needs_mark(*state_, *frames, owner);
 }
 
+std::uint64_t tree::applied_of(const attachment_id& attachment) const {
+  const auto found = state_->attachments.find(attachment);
+  return found == state_->attachments.end() ? 0 : found->second.applied;
+}
+
 bool tree::renewed_as_it_is(const renewal& what, millis steady) {
   return state_sync::renewed_as_it_is(*state_, what, steady);
 }

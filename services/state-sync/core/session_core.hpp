@@ -34,6 +34,9 @@ class tree {
   /// It is, and will only be marked, whatever else is in the transaction: `owner` has not tried it yet.
   bool needs_mark(const input& what, std::string_view owner) const;
 
+  /// The last frame of the attachment that has been applied; 0 for one that is not known.
+  std::uint64_t applied_of(const attachment_id& attachment) const;
+
   /// True, and its bridge's life is noted, for a renewal that `apply` would answer with `noted{}` and write nothing
   /// for; it needs no transaction. False, and nothing has changed, for one that must be decided.
   [[nodiscard]] bool renewed_as_it_is(const renewal& what, millis steady);

@@ -40,11 +40,13 @@ bool needs_mark(const tree_state& tree, const hand_over& h, std::string_view own
   return !mark || (mark->tried_by.size() < lives_max && !has_tried(*mark, owner));
 }
 
-caution examine(step& s, attachment_row& a, const hand_over& h, bool deadly) {
+caution examine(step& s, attachment_row& a, const hand_over& h, std::uint64_t deadly) {
   const auto next = std::ranges::find(h.frames, a.applied + 1, &numbered_frame::number);
   if (next == h.frames.end()) return caution::none;
   if (!a.suspect && h.attempt < suspect_attempt) return caution::none;
-  if (a.suspect && has_tried(*a.suspect, s.at.owner)) return deadly ? caution::poison : caution::alone;
+  if (a.suspect && has_tried(*a.suspect, s.at.owner)) {
+    return deadly == next->number ? caution::poison : caution::alone;
+  }
   if (a.suspect && a.suspect->tried_by.size() >= lives_max) return caution::poison;
   if (!a.suspect) a.suspect = suspect_mark{.number = next->number};
   if (h.attempt >= suspect_attempt) a.suspect->through = std::max(a.suspect->through, h.frames.back().number);

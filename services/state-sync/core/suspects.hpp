@@ -21,8 +21,8 @@ enum class caution {
   alone,  ///< only the frame that comes next
   poison  ///< the frame that comes next is to be refused
 };
-/// `deadly`: this owner survives the frame that comes next, but its connection does not.
-caution examine(step& s, attachment_row& a, const hand_over& h, bool deadly);
+/// `deadly`: the number of a frame that this owner survives, but its connection does not; 0: none.
+caution examine(step& s, attachment_row& a, const hand_over& h, std::uint64_t deadly);
 
 /// These frames are to be decided with nothing else in the transaction, unless they only get this owner's mark.
 bool is_suspect(const tree_state& tree, const hand_over& h);

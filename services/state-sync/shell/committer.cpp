@@ -142,9 +142,11 @@ void committer::decide(run& r, const tree_share& share, bool only_one) {
       const bool alone = only_one && next == 0;
       const bool marks = suspect && r.result.marked.size() < marks_max && state.needs_mark(what, owner_);
       if (suspect && !alone && !marks) break;
-      const bool unfinished = apply_one(r, state, what, writes);
       auto& input = r.inputs[share.inputs[next]];
-      input.tried = !unfinished && frames_of(input) != nullptr;
+      const auto* frames = frames_of(input);
+      const auto applied = frames == nullptr ? 0 : state.applied_of(frames->attachment);
+      const bool unfinished = apply_one(r, state, what, writes);
+      if (frames != nullptr && state.applied_of(frames->attachment) > applied) input.tried = applied + 1;
       if (suspect) {
         if (unfinished) r.result.marked.push_back(r.inputs[share.inputs[next]].to);
         next += unfinished ? 0 : 1;

@@ -21,7 +21,7 @@ struct pending_input {
   millis budget{0};  ///< of its sender, from `received`; 0: nobody waits
   std::size_t weight = 0;
   bool in_doubt = false;      ///< was in a transaction of which nobody knows whether it committed
-  bool tried = false;         ///< in its last transaction: its frames were applied, not only marked
+  std::uint64_t tried = 0;    ///< in its last transaction: the first of its frames that was applied, not only marked
   bool failed_alone = false;  ///< decided alone once and refused by the database; it gets one more try after a reload
 
   bool spent(time_point now) const { return budget.count() > 0 && now - received >= budget; }

@@ -255,11 +255,13 @@ void service::serve() {
   while (!stop_.wait_for(pulse::tick_interval)) {
     p.replies.answer_overdue(parts::clock::now());
     for (const auto& w : p.writers) w->answer_waiting();
-    if (p.process.tick(parts::clock::now())) {
+    // One instant for both: a process that stands still behind this line has not been seen to hang.
+    const auto now = parts::clock::now();
+    if (p.process.tick(now)) {
       ops::log::warn("process_was_paused");
-      p.commits.was_paused(parts::clock::now());
+      p.commits.was_paused(now);
       p.deaf_until_now();
-    } else if (p.commits.hopeless(parts::clock::now(), p.owned->holds_any())) {
+    } else if (p.commits.hopeless(now, p.owned->holds_any())) {
       end_stuck();
     }
   }

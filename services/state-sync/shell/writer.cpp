@@ -23,6 +23,8 @@ constexpr std::chrono::milliseconds longest_wait{500};
 /// Renewals are answered from memory for this long after a transaction: the next one goes into a transaction, which
 /// sees a new epoch, or that the database is gone.
 constexpr std::chrono::seconds memory_trusted{5};
+/// Without a commit for longer than this nothing is decided. The silence of a bridge is 15 s, its renewals 5 s apart.
+constexpr std::chrono::seconds undecided_max{7};
 /// Open trees that are not in memory, or not as they are, are looked for this often: what a replaced owner committed at
 /// its last moment.
 constexpr std::chrono::seconds look_interval{5};
@@ -182,11 +184,11 @@ writer::inputs writer::gather() {
   return batch;
 }
 
-/// After a pause. While nothing could be decided no clock of silence runs: renewals wait among the rest, or were put
-/// off.
+/// After a pause. While nothing can be decided no clock of silence runs: renewals wait among the rest, or were put off.
+/// What one session brings about, while others commit, stops no clock.
 bool writer::try_again() {
   if (!std::exchange(database_down_, false)) return true;
-  hear_all_afresh();
+  if (clock::now() - database_time_read_ > undecided_max) hear_all_afresh();
   if (ready()) return true;
   pause_all({});
   return false;
@@ -291,7 +293,10 @@ void writer::look_for_open(clock::time_point now) {
   if (now < next_look_ || shards_.empty()) return;
   const bool first = !fresh_.empty();
   next_look_ = now + (first ? std::chrono::seconds(1) : look_interval);
-  if (!ready()) return pause_all({});
+  if (!ready()) {
+    next_look_ = first ? clock::time_point{} : next_look_;
+    return pause_all({});
+  }
   try {
     const std::vector<shard_number> shards(shards_.begin(), shards_.end());
     const auto open = open_trees(*connection_, shards);

@@ -124,6 +124,7 @@ class writer {
   void failed(const std::exception& why, inputs batch);
   void pause_all(inputs batch);
   void cut_off(inputs batch);
+  void count_cut(const inputs& part);
   void part_sessions(inputs batch);
   void split(inputs batch);
   void settle_alone(pending_input input);

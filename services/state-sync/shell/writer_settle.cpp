@@ -68,17 +68,18 @@ void writer::settle(inputs batch, bool hurried) {
 void writer::beware(inputs& batch) {
   const auto now = clock::now();
   for (auto& input : batch) {
-    input.tried = false;
+    input.tried = 0;
     auto* frames = frames_of(input);
-    const auto cuts = frames == nullptr ? 0 : cuts_by_frames_.of(frames->attachment, now);
-    if (cuts > 0) frames->attempt = std::max(frames->attempt, suspect_attempt);
-    if (auto* request = input.request()) request->deadly = cuts >= cuts_alone_max;
+    if (frames == nullptr) continue;
+    const auto cut = cuts_by_frames_.of(frames->attachment, now);
+    if (cut) frames->attempt = std::max(frames->attempt, suspect_attempt);
+    input.request()->deadly = cut && cut->cuts >= cuts_alone_max ? cut->number : 0;
   }
 }
 
 void writer::frames_stored(const inputs& batch) {
   for (const auto& input : batch) {
-    if (input.tried) cuts_by_frames_.clear(frames_of(input)->attachment);
+    if (input.tried != 0) cuts_by_frames_.clear(frames_of(input)->attachment);
   }
 }
 
@@ -213,15 +214,25 @@ void writer::cut_off(inputs batch) {
   connection_.reset();
   auto parts = split_by_session(std::move(batch));
   const bool alone = parts.size() == 1;
-  const auto& first = parts.front().front();
-  // Not what stands behind another input: that one may be what costs the connection.
-  if (alone && first.tried) cuts_by_frames_.add(frames_of(first)->attachment, clock::now());
+  if (alone) count_cut(parts.front());
   if (++cuts_ < cuts_together_max && !alone) {
     inputs again;
     for (auto& part : parts) std::ranges::move(part, std::back_inserter(again));
     return pause_all(std::move(again));
   }
   for (auto& part : parts) held_.put_back_alone(std::move(part), clock::now());
+}
+
+/// What stands behind another input is not counted: that one may be what costs the connection. From then on its frames
+/// are suspect, so that they are tried without it.
+void writer::count_cut(const inputs& part) {
+  const auto now = clock::now();
+  for (const auto& input : part) {
+    if (input.tried == 0) continue;
+    const auto& whose = frames_of(input)->attachment;
+    &input == &part.front() ? cuts_by_frames_.add(whose, input.tried, now)
+                            : cuts_by_frames_.watch(whose, input.tried, now);
+  }
 }
 
 /// The connection, or whatever else all sessions share, does not work: everything is kept, and nothing is taken for a

@@ -17,6 +17,7 @@ store::store(io::database_connection& database, std::function<void(std::chrono::
 }
 
 instant store::begin(std::uint64_t epoch) {
+  begins_({});
   const auto limit = database_.limit(io::statement_answer_max);
   tx_ = std::make_unique<pqxx::work>(database_.sql());
   const auto now = hold_epoch(*tx_, epoch);
@@ -25,6 +26,7 @@ instant store::begin(std::uint64_t epoch) {
 }
 
 void store::hurry() {
+  begins_({});
   const auto limit = database_.limit(io::statement_answer_max);
   tx_->exec0("SET LOCAL lock_timeout = '250ms'");
 }
@@ -72,6 +74,7 @@ commit_receipt store::commit() {
 
 void store::abandon() noexcept {
   try {
+    const auto limit = database_.limit(io::statement_answer_max);
     tx_.reset();
   } catch (const std::exception&) {  // a lost connection has rolled back by itself
   }

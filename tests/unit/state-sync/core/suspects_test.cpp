@@ -18,7 +18,7 @@ struct bench {
   }
   attachment_row& row() { return tree->attachments.at(a1); }
   /// What a life of an owner makes of the hand-over.
-  caution look(const hand_over& h, std::string_view owner, bool deadly = false) {
+  caution look(const hand_over& h, std::string_view owner, std::uint64_t deadly = 0) {
     const context at{.owner = owner};
     decision out;
     step s(*tree, at, out);
@@ -65,8 +65,9 @@ TEST_CASE("a life that gets its shard back has not died of what it tried: it tri
 
 TEST_CASE("a frame that costs its owner the connection whenever it is tried is refused by that owner") {
   bench b;
-  CHECK(b.look(frames(4, 4, 3), "one", true) == caution::mark);
-  CHECK(b.look(frames(4, 4, 3), "one", true) == caution::poison);
+  CHECK(b.look(frames(4, 4, 3), "one", 4) == caution::mark);
+  CHECK(b.look(frames(4, 4, 3), "one", 3) == caution::alone);  // it was another frame
+  CHECK(b.look(frames(4, 4, 3), "one", 4) == caution::poison);
 }
 
 TEST_CASE("lives are counted for each frame anew") {
