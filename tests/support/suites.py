@@ -33,7 +33,7 @@ class Tally:
 
     def add(self, name, passed, failed, seconds):
         self.rows.append((name, passed, failed))
-        print(f"--- {name}: {passed} passed, {failed} failed ({seconds:.1f} s)", flush=True)
+        print(f"--- {name}: {passed} passed, {failed} failed ({seconds:.1f} s)\n", end="", flush=True)
 
     def total(self):
         return sum(r[1] for r in self.rows), sum(r[2] for r in self.rows)
@@ -202,15 +202,18 @@ def main():
             run_executables(tally, suite, suite, tests[suite], chosen.k)
         elif suite in PYTEST and (built or suite in NEED_NO_BUILD):
             run_pytest(tally, suite, release, chosen.k, chosen.slow)
-    run_programs(tally, [s for s in PROGRAMS if s in suites and (built or s in NEED_NO_BUILD)], release, chosen.k)
-    if beside and not beside.succeeded():
-        tally.add("sanitizer build", 0, 1, 0)
-    elif sanitized:
-        # The arguments are the sanitizer build's own: what is slow there is shorter there.
-        declared = declared_tests(debug)
-        for suite in executables:
-            if declared[suite]:
-                run_executables(tally, f"{suite} under sanitizers", suite, declared[suite], chosen.k)
+    programs = [s for s in PROGRAMS if s in suites and (built or s in NEED_NO_BUILD)]
+    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:  # beside the programs, which wait a lot as well
+        running = pool.submit(run_programs, tally, programs, release, chosen.k)
+        if beside and not beside.succeeded():
+            tally.add("sanitizer build", 0, 1, 0)
+        elif sanitized:
+            # The arguments are the sanitizer build's own: what is slow there is shorter there.
+            declared = declared_tests(debug)
+            for suite in executables:
+                if declared[suite]:
+                    run_executables(tally, f"{suite} under sanitizers", suite, declared[suite], chosen.k)
+        running.result()
     passed, failed = tally.total()
     print(f"{passed} passed, {failed} failed", flush=True)
     return 0 if passed and not failed else 1
