@@ -134,23 +134,39 @@ void cannot_connect(commit_health& writers) {
   writers.connecting(1, "refused", now - std::chrono::seconds(3), now);
 }
 
-}  // namespace
-
-TEST_CASE("one replica takes all shards, and owns them") {
+/// An owner of everything, and what it writes to.
+struct alone {
+  alone() {
+    REQUIRE(eventually([&] { return one.serves_all(); }));
+  }
   const empty_database database;
   service_table table;
-  replica one(database, table);
-  REQUIRE(eventually([&] { return one.serves_all(); }));
+  replica one{database, table};
+};
+
+/// Two that have half of the shards each.
+struct sharing : alone {
+  sharing() {
+    REQUIRE(eventually([&] { return spare.serves() == shard_count / 2 && one.serves() == shard_count / 2; }));
+  }
+  replica spare{database, table};
+};
+
+/// The database's URL with two hosts behind it that say nothing.
+std::string with_silent_hosts(const empty_database& database, const silent_host& second, const silent_host& third) {
+  auto url = database.url();
+  return url.insert(url.find('/', url.find("://") + 3), "," + second.address() + "," + third.address());
+}
+
+}  // namespace
+
+TEST_CASE_FIXTURE(alone, "one replica takes all shards, and owns them") {
   CHECK(one.up);
   CHECK(one.shards.of(0) == standing::owner);
   CHECK(one.shards.of(255) == standing::owner);
 }
 
-TEST_CASE("one that joins gets its share, and each shard is left before it is taken") {
-  const empty_database database;
-  service_table table;
-  replica one(database, table);
-  REQUIRE(eventually([&] { return one.serves_all(); }));
+TEST_CASE_FIXTURE(alone, "one that joins gets its share, and each shard is left before it is taken") {
   replica two(database, table);
   REQUIRE(eventually([&] { return two.serves() == shard_count / 2; }));
   replica three(database, table);
@@ -161,13 +177,8 @@ TEST_CASE("one that joins gets its share, and each shard is left before it is ta
   CHECK(one.lost + two.lost + three.lost == 0);
 }
 
-TEST_CASE("a replica that drains gives everything up at once, and the spare has it in well under a round") {
-  const empty_database database;
-  service_table table;
-  replica one(database, table);
-  REQUIRE(eventually([&] { return one.serves_all(); }));
-  replica spare(database, table);
-  REQUIRE(eventually([&] { return spare.serves() == shard_count / 2; }));
+TEST_CASE_FIXTURE(sharing,
+                  "a replica that drains gives everything up at once, and the spare has it in well under a round") {
   const auto began = clock_type::now();
   one.shards.stop();
   CHECK(one.serves() == 0);
@@ -179,22 +190,15 @@ TEST_CASE("a replica that drains gives everything up at once, and the spare has 
   CHECK_FALSE(table.twice());
 }
 
-TEST_CASE("an owner whose lock connection is ended knows at once that it owns nothing, and joins again") {
-  const empty_database database;
-  service_table table;
-  replica one(database, table);
-  REQUIRE(eventually([&] { return one.serves_all(); }));
+TEST_CASE_FIXTURE(alone,
+                  "an owner whose lock connection is ended knows at once that it owns nothing, and joins again") {
   database.sql(owners_sql("pg_terminate_backend(pid)"));
   REQUIRE(eventually([&] { return one.lost == shard_count; }));
   CHECK(eventually([&] { return one.serves_all(); }));
   CHECK(one.left == 0);
 }
 
-TEST_CASE("what an owner loses is taken by the others") {
-  const empty_database database;
-  service_table table;
-  replica one(database, table);
-  REQUIRE(eventually([&] { return one.serves_all(); }));
+TEST_CASE_FIXTURE(alone, "what an owner loses is taken by the others") {
   replica two(database, table);
   REQUIRE(eventually([&] { return two.serves() == shard_count / 2; }));
   one.shards.hears(false);  // it will not take them again
@@ -205,20 +209,13 @@ TEST_CASE("what an owner loses is taken by the others") {
   CHECK_FALSE(table.twice());
 }
 
-TEST_CASE("deaf replicas keep what they have as long as nobody else can hear") {
-  const empty_database database;
-  service_table table;
-  replica one(database, table);
-  REQUIRE(eventually([&] { return one.serves_all(); }));
+TEST_CASE_FIXTURE(alone, "deaf replicas keep what they have as long as nobody else can hear") {
   one.shards.hears(false);
-  const auto members = [&] {
-    return database.sql("SELECT 1 FROM pg_locks WHERE classid = " + std::to_string(lock_key::members)).size();
-  };
-  REQUIRE(eventually([&] { return members() == 0; }));
+  REQUIRE(eventually([&] { return members_of(database) == 0; }));
   replica deaf(database, table);
   deaf.shards.hears(false);
   REQUIRE(eventually([&] { return deaf.up.load(); }));
-  REQUIRE(eventually([&] { return members() == 0; }));
+  REQUIRE(eventually([&] { return members_of(database) == 0; }));
   CHECK(one.serves() + deaf.serves() == shard_count);
   const auto had = one.serves();
   one.shards.hears(true);
@@ -245,11 +242,8 @@ TEST_CASE("an owner whose beat is not answered is in doubt, and owns again when 
   CHECK(kept);
 }
 
-TEST_CASE("an owner whose beat is not answered for longer than PostgreSQL would wait for it owns nothing") {
-  const empty_database database;
-  service_table table;
-  replica one(database, table);
-  REQUIRE(eventually([&] { return one.serves_all(); }));
+TEST_CASE_FIXTURE(alone,
+                  "an owner whose beat is not answered for longer than PostgreSQL would wait for it owns nothing") {
   const auto backend = database.sql(owners_sql("pid"))[0][0].as<int>();
   postgres_server::freeze(backend);
   CHECK(eventually([&] { return one.lost == shard_count; }));
@@ -273,13 +267,8 @@ TEST_CASE("a replica that gets no connection to write with takes nothing until i
   CHECK(eventually([&] { return one.serves_all() && one.up; }));
 }
 
-TEST_CASE("an owner whose writers get no connection leaves its shards to a member that writes, and comes back") {
-  const empty_database database;
-  service_table table;
-  replica one(database, table);
-  REQUIRE(eventually([&] { return one.serves_all(); }));
-  replica spare(database, table);
-  REQUIRE(eventually([&] { return spare.serves() == shard_count / 2; }));
+TEST_CASE_FIXTURE(
+    sharing, "an owner whose writers get no connection leaves its shards to a member that writes, and comes back") {
   const auto had = one.serves();
   const auto left_before = one.left.load();
   accept_connections(database, false);
@@ -294,11 +283,8 @@ TEST_CASE("an owner whose writers get no connection leaves its shards to a membe
   CHECK_FALSE(table.twice());
 }
 
-TEST_CASE("an owner whose writers get no connection keeps its shards as long as no other member is there") {
-  const empty_database database;
-  service_table table;
-  replica one(database, table);
-  REQUIRE(eventually([&] { return one.serves_all(); }));
+TEST_CASE_FIXTURE(alone,
+                  "an owner whose writers get no connection keeps its shards as long as no other member is there") {
   const auto watch = database.open();
   const auto members = [&] {
     pqxx::nontransaction tx(watch->sql());
@@ -316,13 +302,8 @@ TEST_CASE("an owner whose writers get no connection keeps its shards as long as 
   CHECK(one.left + one.lost == 0);
 }
 
-TEST_CASE("a writer that could not connect, on a server that can be connected to, costs its owner nothing") {
-  const empty_database database;
-  service_table table;
-  replica one(database, table);
-  REQUIRE(eventually([&] { return one.serves_all(); }));
-  replica spare(database, table);
-  REQUIRE(eventually([&] { return spare.serves() == shard_count / 2 && one.serves() == shard_count / 2; }));
+TEST_CASE_FIXTURE(sharing,
+                  "a writer that could not connect, on a server that can be connected to, costs its owner nothing") {
   const auto left_before = one.left.load();
   cannot_connect(one.writers);
   REQUIRE(eventually([&] { return one.refused > 0; }));
@@ -331,13 +312,7 @@ TEST_CASE("a writer that could not connect, on a server that can be connected to
   CHECK(one.left == left_before);
 }
 
-TEST_CASE("an owner with a writer that stands still leaves its shards until that writer goes on") {
-  const empty_database database;
-  service_table table;
-  replica one(database, table);
-  REQUIRE(eventually([&] { return one.serves_all(); }));
-  replica spare(database, table);
-  REQUIRE(eventually([&] { return spare.serves() == shard_count / 2; }));
+TEST_CASE_FIXTURE(sharing, "an owner with a writer that stands still leaves its shards until that writer goes on") {
   one.writers.goes_on(0, clock_type::now() - std::chrono::seconds(20));
   REQUIRE(eventually([&] { return spare.serves_all(); }));
   CHECK(members_of(database) == 1);
@@ -349,9 +324,7 @@ TEST_CASE("an owner with a writer that stands still leaves its shards until that
 TEST_CASE("hosts that answer nothing make a join slow, but do not break it") {
   const empty_database database;
   const silent_host second, third;
-  auto url = database.url();
-  url.insert(url.find('/', url.find("://") + 3), "," + second.address() + "," + third.address());
-  const io::database list({url, "test"});
+  const io::database list({with_silent_hosts(database, second, third), "test"});
   service_table table;
   replica one(list, table);
   REQUIRE(eventually([&] { return one.serves_all(); }));
@@ -361,9 +334,7 @@ TEST_CASE("hosts that answer nothing make a join slow, but do not break it") {
 TEST_CASE("a trial whose question is answered otherwise is forgotten, and its connection with it") {
   const empty_database database;
   const silent_host second, third;
-  auto url = database.url();
-  url.insert(url.find('/', url.find("://") + 3), "," + second.address() + "," + third.address());
-  const io::database list({url, "trial"});
+  const io::database list({with_silent_hosts(database, second, third), "trial"});
   service_table table;
   replica one(list, table);
   REQUIRE(eventually([&] { return one.serves_all(); }));
