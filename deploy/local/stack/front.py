@@ -3,11 +3,10 @@
 import os
 import shutil
 
-from options import ROOT
+from front_config import front_config
 from places import places
 from process import Child
 
-TEMPLATE = ROOT / "deploy" / "local" / "front.conf"
 # Debian keeps it outside the search path of people.
 PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
 
@@ -21,16 +20,11 @@ def program():
 
 def configuration(options, folders):
     """The text of the configuration for these options."""
-    def servers(service):
-        return "\n".join(f"    server 127.0.0.1:{place.port} max_fails=0;"
-                         for place in places(options) if place.service == service)
+    def ports(service):
+        return [place.port for place in places(options) if place.service == service]
 
-    text = TEMPLATE.read_text(encoding="utf-8")
-    values = {"run": folders.run, "temporary": folders.state / "front", "port": options.gateway_port,
-              "gateways": servers("gateway"), "bridges": servers("agent-bridge")}
-    for name, value in values.items():
-        text = text.replace(f"@{name}@", str(value))
-    return text
+    return front_config(options.gateway_port, folders.run, folders.state / "front", ports("gateway"),
+                        ports("agent-bridge"))
 
 
 def front(options, folders):
